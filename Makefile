@@ -1,0 +1,52 @@
+# `make` lists the targets.
+PYTHON ?= python3
+TORCH_INDEX ?=
+DATA ?=
+
+VENV_PYTHON := .venv/bin/python
+python_was_named := $(filter command environment,$(firstword $(origin PYTHON)))
+PYTEST := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV_PYTHON) -m pytest -n auto --maxprocesses 8
+
+.PHONY: help setup env demo test test-long lint format clean clean-env
+
+help:
+	@echo 'make setup      create .venv (options: PYTHON=python3.12, TORCH_INDEX=<index of CPU wheels>)'
+	@echo 'make demo       pretrain a small BootMAE and report what it learned (option: DATA=<folder>)'
+	@echo 'make test       run the tests; make test-long runs those that take minutes'
+	@echo 'make lint       check style and format; make format puts the format right'
+	@echo 'make clean      remove caches and builds; make clean-env removes .venv'
+
+setup: env
+	@echo 'The environment .venv is ready. Go on with'
+	@echo '  make demo    see it work, in some ten minutes'
+	@echo '  make test    run the tests'
+	@echo '  tools/dist_train.sh configs/pretrain/bootmae_vitb_800e.py 8    pretrain on 8 GPUs'
+
+env:
+	@command -v $(PYTHON) >/dev/null || { echo \
+		'Set-up failed: there is no $(PYTHON) here: name a Python 3.10 to 3.12 with PYTHON=<path>.' >&2; exit 1; }
+	@$(PYTHON) tools/setup_env.py --torch-index '$(TORCH_INDEX)' $(if $(python_was_named),--strict-python)
+
+demo: env
+	$(VENV_PYTHON) tools/demo.py $(if $(DATA),--data '$(DATA)')
+
+test: env
+	$(PYTEST) -m 'not long'
+
+test-long: env
+	$(PYTEST) -m long
+
+lint: env
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+
+format: env
+	$(VENV_PYTHON) -m ruff check --fix .
+	$(VENV_PYTHON) -m ruff format .
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache
+	find bootmae_mm configs tests tools -name __pycache__ -prune -exec rm -rf {} +
+
+clean-env:
+	rm -rf .venv

@@ -1,0 +1,14 @@
+"""BootMAE on OpenMMLab: Bootstrapped Masked Autoencoders (ECCV 2022) as registered modules.
+
+Importing the package registers everything in mmpretrain's and mmengine's registries; a config does
+so with ``custom_imports = dict(imports=['bootmae_mm'])``.
+"""
+
+from ._stack import require_stack
+
+require_stack()
+
+from . import optim, pretrain  # noqa: E402
+from .version import __version__  # noqa: E402
+
+__all__ = ['__version__', 'optim', 'pretrain']

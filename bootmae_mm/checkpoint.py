@@ -1,0 +1,222 @@
+"""Weights between layouts, as pure functions from dict to dict, and reading them from files.
+
+Layouts: *ours* is mmpretrain's (``backbone.layers.0.ln1.weight``); *release* is that of the BootMAE
+authors' checkpoints (``blocks.0.norm1.weight``).
+"""
+
+import pickle
+import re
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Dict, Mapping, Union
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from torch import Tensor, nn
+
+State = Dict[str, Tensor]
+
+# Modules of the release and ours; '*' stands for a block's index.
+ENCODER_NAMES = {
+    'cls_token': 'cls_token',
+    'pos_embed': 'pos_embed',
+    'patch_embed.proj': 'patch_embed.projection',
+    'blocks.*.norm1': 'layers.*.ln1',
+    'blocks.*.norm2': 'layers.*.ln2',
+    'blocks.*.attn.qkv': 'layers.*.attn.qkv',
+    'blocks.*.attn.proj': 'layers.*.attn.proj',
+    'blocks.*.mlp.fc1': 'layers.*.ffn.layers.0.0',
+    'blocks.*.mlp.fc2': 'layers.*.ffn.layers.1',
+    'norm': 'ln1',
+}
+DECODER_BLOCK_NAMES = {
+    'norm1': 'norm1',
+    'norm2': 'norm2',
+    'norm3': 'norm_query',
+    'norm4': 'norm_context',
+    'attn.q': 'self_attn.q',
+    'attn.kv': 'self_attn.kv',
+    'attn.proj': 'self_attn.proj',
+    'c_attn.q': 'cross_attn.q',
+    'c_attn.kv': 'cross_attn.kv',
+    'c_attn.proj': 'cross_attn.proj',
+    'mlp.fc1': 'mlp.0',
+    'mlp.fc2': 'mlp.2',
+}
+
+
+def _decoder_names(ours: str, suffix: str, head: str) -> Dict[str, str]:
+    names = {
+        f'mask_token{suffix}': f'{ours}.mask_token',
+        f'down{suffix}': f'{ours}.embed',
+        f'decode_norm{suffix}': f'{ours}.norm',
+        head: f'{ours}.head',
+    }
+    for theirs, mine in DECODER_BLOCK_NAMES.items():
+        names[f'decode_blocks{suffix}.*.{theirs}'] = f'{ours}.blocks.*.{mine}'
+    return names
+
+
+PRETRAIN_NAMES = {
+    **{theirs: f'backbone.{mine}' for theirs, mine in ENCODER_NAMES.items()},
+    'de_pos_embed': 'regressor.pos_embed',
+    **_decoder_names('regressor', '', 'lm_head.proj'),
+    **_decoder_names('predictor', '_1', 'lm_head_1'),
+}
+
+
+def from_release(release: Mapping[str, Tensor], names: Mapping[str, str] = PRETRAIN_NAMES) -> State:
+    """Release layout to ours; nothing is dropped.
+
+    Args:
+        release: Pretraining weights of the release (or of its encoder alone).
+        names: Which modules to expect: ``PRETRAIN_NAMES`` or ``ENCODER_NAMES``.
+
+    Raises:
+        ValueError: If a name is not one of the release's.
+    """
+    ours = {_translate(name, names): value for name, value in _fuse_biases(release).items()}
+    if 'regressor.pos_embed' in ours:
+        ours['predictor.pos_embed'] = ours['backbone.pos_embed'].clone()
+    return ours
+
+
+def to_release(ours: Mapping[str, Tensor], names: Mapping[str, str] = PRETRAIN_NAMES) -> State:
+    """The inverse of :func:`from_release`.
+
+    Raises:
+        ValueError: If a name is not one of ours.
+    """
+    inverse = {mine: theirs for theirs, mine in names.items()}
+    kept = {name: value for name, value in ours.items() if name != 'predictor.pos_embed'}
+    return _split_biases({_translate(name, inverse): value for name, value in kept.items()})
+
+
+def _translate(name: str, names: Mapping[str, str]) -> str:
+    index = re.search(r'\.(\d+)\.', name)
+    module = re.sub(r'\.\d+\.', '.*.', name, count=1)
+    for known in (module, module.rpartition('.')[0]):
+        if known in names:
+            translated = names[known] + module[len(known) :]
+            return translated.replace('*', index.group(1)) if index else translated
+    raise ValueError(
+        f'Expected the weights of a BootMAE model, found an unknown name {name!r}; check which '
+        'kind of checkpoint this is.'
+    )
+
+
+def _fuse_biases(release: Mapping[str, Tensor]) -> State:
+    """Turn q_bias and v_bias into the biases of projections whose key bias is zero, and split the
+    decoders' qkv, which is fused in the release, into q and kv."""
+    fused = {}
+    for name, value in release.items():
+        prefix, _, leaf = name.rpartition('.')
+        in_encoder = prefix.startswith('blocks.')
+        if leaf == 'q_bias' and in_encoder:
+            v_bias = release[f'{prefix}.v_bias']
+            fused[f'{prefix}.qkv.bias'] = torch.cat([value, torch.zeros_like(value), v_bias])
+        elif leaf == 'q_bias':
+            fused[f'{prefix}.q.bias'] = value
+        elif leaf == 'v_bias' and not in_encoder:
+            fused[f'{prefix}.kv.bias'] = torch.cat([torch.zeros_like(value), value])
+        elif name.endswith('.attn.qkv.weight') and not in_encoder:
+            q, k, v = value.chunk(3)
+            attn = prefix.removesuffix('.qkv')
+            fused[f'{attn}.q.weight'] = q
+            fused[f'{attn}.kv.weight'] = torch.cat([k, v])
+        elif leaf != 'v_bias':
+            fused[name] = value
+    return fused
+
+
+def _split_biases(fused: Mapping[str, Tensor]) -> State:
+    release = {}
+    for name, value in fused.items():
+        attn = name.rpartition('.')[0].rpartition('.')[0]
+        if name.endswith('.qkv.bias'):
+            release[f'{attn}.q_bias'], _, release[f'{attn}.v_bias'] = value.chunk(3)
+        elif name.endswith('.kv.bias'):
+            release[f'{attn}.v_bias'] = value.chunk(2)[1]
+        elif name.endswith('attn.q.bias'):
+            release[f'{attn}.q_bias'] = value
+        elif name.endswith('.attn.q.weight'):
+            release[f'{attn}.qkv.weight'] = torch.cat([value, fused[f'{attn}.kv.weight']])
+        elif not name.endswith('.attn.kv.weight'):
+            release[name] = value
+    return release
+
+
+def read_state_dict(path: Union[str, Path]) -> State:
+    """Read the weights of a checkpoint file without ever running code in it.
+
+    Reads PyTorch files of mmengine, of the release and of bare weights.
+
+    Raises:
+        ValueError: If there is no such file, it is damaged, it holds objects other than tensors
+            and mmengine's log buffers, or no weights are in it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f'Expected a checkpoint file, found nothing at {str(path)!r}.')
+    try:
+        with torch.serialization.safe_globals(_safe_globals()):
+            content = torch.load(path, map_location='cpu', weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, OSError) as error:
+        first_line = str(error).strip().partition('\n')[0]
+        raise ValueError(
+            f'Expected a checkpoint of tensors, found a file that is damaged or holds other objects '
+            f'at {str(path)!r} ({first_line}).'
+        ) from error
+    for key in ('state_dict', 'model', 'module'):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not any(isinstance(v, Tensor) for v in content.values()):
+        raise ValueError(f'Expected weights in {str(path)!r}, found none.')
+    return {name: value for name, value in content.items() if isinstance(value, Tensor)}
+
+
+def _safe_globals() -> list:
+    """What mmengine stores beside tensors: log buffers made of NumPy arrays."""
+    reconstruct = np.ndarray([]).__reduce__()[0]
+    return [HistoryBuffer, reconstruct, np.ndarray, np.dtype, type(np.dtype('float64')),
+            type(np.dtype('int64')), OrderedDict]  # fmt: skip
+
+
+def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor]) -> str:
+    """Load every tensor of an encoder, or fail.
+
+    Args:
+        encoder: A ``BootMAEViT`` or another mmpretrain ``VisionTransformer``.
+        state: Weights of an algorithm or classifier (``backbone.…``), of the release
+            (``blocks.…``), or of the bare encoder.
+
+    Returns:
+        The report ``loaded n/n encoder tensors``.
+
+    Raises:
+        ValueError: If a tensor of the encoder is missing in ``state`` or has another size.
+    """
+    if any(name.startswith('backbone.') for name in state):
+        state = {
+            name.removeprefix('backbone.'): value
+            for name, value in state.items()
+            if name.startswith('backbone.')
+        }
+    elif any(name.startswith('blocks.') for name in state):
+        tops = {name.partition('.')[0] for name in ENCODER_NAMES}
+        release = {name: v for name, v in state.items() if name.partition('.')[0] in tops}
+        state = from_release(release, ENCODER_NAMES)
+    own = encoder.state_dict()
+    missing = [name for name in own if name not in state]
+    if missing:
+        raise ValueError(
+            f'Expected all {len(own)} tensors of the encoder, found {len(own) - len(missing)} in '
+            f'the checkpoint; missing are {", ".join(missing[:5])}{" …" * (len(missing) > 5)}.'
+        )
+    try:
+        encoder.load_state_dict({name: state[name] for name in own})
+    except RuntimeError as error:
+        raise ValueError(f'The checkpoint is of another encoder: {error}') from error
+    return f'loaded {len(own)}/{len(own)} encoder tensors'

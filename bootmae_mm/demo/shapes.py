@@ -1,0 +1,432 @@
+"""Procedural labelled pictures: flat-coloured shapes over textures, drawn from a seed.
+
+The class is carried by the outline alone: all classes are drawn with the same area, and colours,
+rotation, position and texture are drawn without looking at the class. Every picture comes with
+the mask of each shape, so that one generator serves classification, segmentation and detection.
+
+Coordinates are (x, y) pairs in units of the picture's side, y downwards.
+"""
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+# Part of a written data set's parameters: raise it when the same seed gives other pictures.
+GENERATOR_VERSION = 1
+SIZE_RANGE = (0.24, 0.40)
+MAX_SIZE = 0.5
+MIN_SHAPE_PIXELS = 3
+SPLITS = ('train', 'val')
+
+_SUPERSAMPLING = 4
+_NUM_COLOUR_CANDIDATES = 16
+_COLOUR_CONTRAST = 0.45
+_ARC_POINTS = 48
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One drawn shape: its class and the pixels at least half covered by it.
+
+    Attributes:
+        class_id: index into `CLASSES`.
+        mask: bool (size, size). The masks of one scene do not overlap.
+    """
+
+    class_id: int
+    mask: np.ndarray
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture with its annotations.
+
+    Attributes:
+        image: uint8 (size, size, 3), RGB.
+        label: class of the main shape, an index into `CLASSES`.
+        shapes: all shapes, the main one first.
+    """
+
+    image: np.ndarray
+    label: int
+    shapes: list[Shape]
+
+
+# ---------------------------------------------------------------------------------------------
+# Outlines: closed polygons (N, 2)
+
+
+def _polar(radius: float | np.ndarray, angles: np.ndarray) -> np.ndarray:
+    return np.stack([radius * np.cos(angles), radius * np.sin(angles)], axis=1)
+
+
+def _circle(radius: float = 1.0) -> np.ndarray:
+    return _polar(radius, np.linspace(0, 2 * np.pi, _ARC_POINTS))
+
+
+def _ring(inner_radius: float = 0.55) -> np.ndarray:
+    """The outer circle, then the inner one backwards: one polygon with a closed seam."""
+    return np.concatenate([_circle(), _circle(inner_radius)[::-1]])
+
+
+def _regular_polygon(num_corners: int) -> np.ndarray:
+    return _polar(1.0, np.arange(num_corners) * 2 * np.pi / num_corners)
+
+
+def _star(num_points: int = 5, inner_radius: float = 0.42) -> np.ndarray:
+    angles = np.arange(2 * num_points) * np.pi / num_points
+    return _polar(np.tile([1.0, inner_radius], num_points), angles)
+
+
+def _cross(half_width: float = 0.3) -> np.ndarray:
+    arm = np.array([(half_width, half_width), (half_width, 1), (-half_width, 1)])
+    quarter_turn = np.array([(0, 1), (-1, 0)])
+    return np.concatenate([arm @ np.linalg.matrix_power(quarter_turn, k) for k in range(4)])
+
+
+def _bar(aspect: float = 4.0) -> np.ndarray:
+    return np.array([(aspect, 1), (-aspect, 1), (-aspect, -1), (aspect, -1)], dtype=float)
+
+
+def _crescent(shift: float = 0.5, inner_radius: float = 0.8) -> np.ndarray:
+    """The unit disc less a disc of `inner_radius` whose centre lies `shift` to the right."""
+    horn_x = (1 + shift**2 - inner_radius**2) / (2 * shift)
+    outer_start = math.acos(horn_x)
+    inner_start = math.acos((horn_x - shift) / inner_radius)
+    outer = np.linspace(outer_start, 2 * np.pi - outer_start, _ARC_POINTS)
+    inner = np.linspace(2 * np.pi - inner_start, inner_start, _ARC_POINTS)
+    return np.concatenate([_polar(1.0, outer), _polar(inner_radius, inner) + (shift, 0)])
+
+
+def polygon_area(points: np.ndarray) -> float:
+    """Area of a closed polygon (N, 2) by the shoelace formula."""
+    x, y = points.T
+    return 0.5 * abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
+
+
+def _with_area_of_unit_disc(points: np.ndarray) -> np.ndarray:
+    """Scaled to the area of a disc of diameter 1."""
+    return points * math.sqrt(math.pi / 4 / polygon_area(points))
+
+
+# In alphabetical order: class folders are numbered in that order by the readers of the layout.
+OUTLINES = {
+    name: _with_area_of_unit_disc(points)
+    for name, points in {
+        'bar': _bar(),
+        'crescent': _crescent(),
+        'cross': _cross(),
+        'disc': _circle(),
+        'ring': _ring(),
+        'square': _regular_polygon(4),
+        'star': _star(),
+        'triangle': _regular_polygon(3),
+    }.items()
+}
+CLASSES = tuple(OUTLINES)
+
+
+# ---------------------------------------------------------------------------------------------
+# Textures: float32 (size, size) in [0, 1], the mixing weight of two colours
+
+
+def _turned_coordinates(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The pixel centres' coordinates in a frame turned by a random angle, both (size, size)."""
+    centres = ((np.arange(size) + 0.5) / size - 0.5).astype(np.float32)
+    angle = rng.uniform(0, np.pi)
+    cos, sin = np.float32(math.cos(angle)), np.float32(math.sin(angle))
+    x, y = centres[None, :], centres[:, None]
+    return x * cos + y * sin, y * cos - x * sin
+
+
+def _wave(rng: np.random.Generator, position: np.ndarray) -> np.ndarray:
+    """A wave in [-1, 1] of 2 to 7 periods a side, between sinusoidal and nearly square."""
+    frequency, phase = rng.uniform(2, 7), rng.uniform(0, 2 * np.pi)
+    wave = np.sin(np.float32(2 * np.pi * frequency) * position + np.float32(phase))
+    return np.clip(np.float32(rng.uniform(1, 4)) * wave, -1, 1)
+
+
+def _stripes(rng: np.random.Generator, size: int) -> np.ndarray:
+    return 0.5 + 0.5 * _wave(rng, _turned_coordinates(rng, size)[0])
+
+
+def _checkers(rng: np.random.Generator, size: int) -> np.ndarray:
+    along, across = _turned_coordinates(rng, size)
+    return 0.5 + 0.5 * _wave(rng, along) * _wave(rng, across)
+
+
+def _gradient(rng: np.random.Generator, size: int) -> np.ndarray:
+    along, _ = _turned_coordinates(rng, size)
+    low, high = along.min(), along.max()
+    return (along - low) / max(high - low, np.float32(1e-6))
+
+
+def _value_noise(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Random values on a grid of 3 to 8 points a side, interpolated."""
+    num_points = int(rng.integers(3, 9))
+    grid = Image.fromarray(rng.random((num_points, num_points), dtype=np.float32))
+    return np.clip(np.asarray(grid.resize((size, size), Image.Resampling.BICUBIC)), 0, 1)
+
+
+_TEXTURES = (_stripes, _checkers, _gradient, _value_noise)
+
+
+# ---------------------------------------------------------------------------------------------
+# Scenes
+
+
+def _contrasting_colour(rng: np.random.Generator, background: np.ndarray) -> np.ndarray:
+    """A random RGB colour in [0, 1] away from every mixture of two background colours (2, 3).
+
+    The first of a few candidates whose distance to the segment between the two reaches the
+    contrast, or the farthest of them when none does.
+    """
+    candidates = rng.random((_NUM_COLOUR_CANDIDATES, 3))
+    start, direction = background[0], background[1] - background[0]
+    weight = (candidates - start) @ direction / max(float(direction @ direction), 1e-12)
+    nearest = start + np.clip(weight, 0, 1)[:, None] * direction
+    distance = np.linalg.norm(candidates - nearest, axis=1)
+    return candidates[np.argmax(np.minimum(distance, _COLOUR_CONTRAST))]
+
+
+def _place(
+    rng: np.random.Generator,
+    class_id: int,
+    corner: tuple[float, float],
+    cell: float,
+    size_range: tuple[float, float],
+) -> np.ndarray:
+    """A randomly sized and turned outline (N, 2), placed at random inside a square cell."""
+    angle = rng.uniform(0, 2 * np.pi)
+    cos, sin = math.cos(angle), math.sin(angle)
+    rotation = np.array([(cos, sin), (-sin, cos)])
+    points = OUTLINES[CLASSES[class_id]] @ rotation * (rng.uniform(*size_range) * cell)
+    low, high = points.min(axis=0), points.max(axis=0)
+    return points - low + corner + rng.random(2) * (cell - (high - low))
+
+
+def _coverage(points: np.ndarray, size: int) -> np.ndarray:
+    """The share of every pixel that a polygon covers, float32 (size, size) in [0, 1]."""
+    fine_size = size * _SUPERSAMPLING
+    canvas = Image.new('L', (fine_size, fine_size))
+    fine_points = points * fine_size - 0.5
+    ImageDraw.Draw(canvas).polygon(fine_points.ravel().tolist(), fill=255)
+    return np.asarray(canvas.reduce(_SUPERSAMPLING), dtype=np.float32) / 255
+
+
+def _cells_per_side(num_shapes: int) -> int:
+    """Side of the smallest square grid with a cell for every shape."""
+    return math.isqrt(num_shapes - 1) + 1
+
+
+def _check_scene_arguments(
+    size: int, label: int | None, num_shapes: int, size_range: tuple[float, float]
+) -> None:
+    if label is not None and not 0 <= label < len(CLASSES):
+        raise ValueError(f'the label must lie in 0..{len(CLASSES) - 1}, got {label}')
+    if num_shapes < 1:
+        raise ValueError(f'a scene needs at least one shape, got num_shapes={num_shapes}')
+    low, high = size_range
+    if not 0 < low <= high <= MAX_SIZE:
+        raise ValueError(
+            f'size_range must be (low, high) with 0 < low <= high <= {MAX_SIZE}, got {size_range}'
+        )
+    smallest = low * size / _cells_per_side(num_shapes)
+    if smallest < MIN_SHAPE_PIXELS:
+        raise ValueError(
+            f'shapes need at least {MIN_SHAPE_PIXELS} pixels to be told apart, the smallest here '
+            f'have {smallest:.1f}; draw larger pictures, larger shapes or fewer'
+        )
+
+
+def draw_scene(
+    rng: np.random.Generator,
+    size: int,
+    label: int | None = None,
+    num_shapes: int = 1,
+    size_range: tuple[float, float] = SIZE_RANGE,
+) -> Scene:
+    """Draw one picture.
+
+    Args:
+        rng: the only source of randomness.
+        size: side of the square picture in pixels.
+        label: class of the main shape; drawn at random when None.
+        num_shapes: number of shapes. Several are put in different cells of a square grid, so
+            they never overlap; the classes of all but the main one are random.
+        size_range: range of a shape's size, as a share of its cell's side (with one shape the
+            cell is the picture). The size is the diameter of the disc of equal area; the
+            longest class, the bar, is 1.8 times as long.
+
+    Raises:
+        ValueError: an argument is out of range, or a shape could be smaller than 3 pixels.
+    """
+    _check_scene_arguments(size, label, num_shapes, size_range)
+    class_ids = rng.integers(len(CLASSES), size=num_shapes).tolist()
+    if label is not None:
+        class_ids[0] = int(label)
+
+    background = rng.random((2, 3))
+    texture = _TEXTURES[rng.integers(len(_TEXTURES))](rng, size)[..., None]
+    canvas = background[0] + texture * (background[1] - background[0])
+
+    cells_per_side = _cells_per_side(num_shapes)
+    cell = 1 / cells_per_side
+    shapes, taken = [], np.zeros((size, size), dtype=bool)
+    for class_id, index in zip(class_ids, rng.permutation(cells_per_side**2), strict=False):
+        row, column = divmod(int(index), cells_per_side)
+        corner = (column * cell, row * cell)
+        coverage = _coverage(_place(rng, class_id, corner, cell, size_range), size)
+        colour = _contrasting_colour(rng, background)
+        canvas += coverage[..., None] * (colour - canvas)
+        mask = (coverage >= 0.5) & ~taken
+        taken |= mask
+        shapes.append(Shape(class_id, mask))
+    return Scene(np.rint(canvas * 255).astype(np.uint8), class_ids[0], shapes)
+
+
+# ---------------------------------------------------------------------------------------------
+# Files
+
+
+def split_scene(
+    seed: int,
+    split: str,
+    index: int,
+    size: int,
+    size_range: tuple[float, float] = SIZE_RANGE,
+) -> Scene:
+    """Picture `index` of a split: it depends on the arguments only. Its label is
+    `index % len(CLASSES)`.
+    """
+    rng = np.random.default_rng([seed, SPLITS.index(split), index])
+    return draw_scene(rng, size, label=index % len(CLASSES), size_range=size_range)
+
+
+def _is_complete(root: Path, parameters: dict) -> bool:
+    """Whether `root` holds the data set of these parameters.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    for name in ('dataset.json', 'dataset.partial.json'):
+        if not (root / name).is_file():
+            continue
+        try:
+            found = json.loads((root / name).read_text())
+        except json.JSONDecodeError as error:
+            raise ValueError(f'{root / name} is damaged ({error}); remove {root}') from error
+        if found != parameters:
+            differences = '; '.join(
+                f'{key} is {found.get(key)}, asked for is {value}'
+                for key, value in parameters.items()
+                if found.get(key) != value
+            )
+            raise ValueError(
+                f'{root} holds a data set with other parameters ({differences}); remove that '
+                'folder or choose another'
+            )
+        return name == 'dataset.json'
+    if root.is_dir() and any(root.iterdir()):
+        raise ValueError(
+            f'{root} is not empty and was not written by this generator; choose another folder'
+        )
+    return False
+
+
+def _write_picture(folder: Path, index: int, scene: Scene) -> None:
+    path = folder / CLASSES[scene.label] / f'{index:06d}.png'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(scene.image).save(path, compress_level=1)
+
+
+def write_imagenet_layout(
+    root: str | os.PathLike,
+    num_train: int,
+    num_val: int,
+    size: int,
+    seed: int,
+    size_range: tuple[float, float] = SIZE_RANGE,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write `root/{train,val}/<class>/<index>.png` once, classes balanced to within one picture.
+
+    The parameters are kept in `root/dataset.json`, which appears when all pictures are there; a
+    second call with the same parameters then returns at once. An interrupted write is redone.
+
+    Args:
+        root: the data set's own folder; made if missing.
+        num_train, num_val: number of pictures, at least one of each class.
+        size: side of the pictures in pixels.
+        seed: 0 to 2**32 - 1.
+        size_range: see `draw_scene`.
+        progress: called as `progress(done, total)` after every picture.
+
+    Raises:
+        ValueError: an argument is out of range, or `root` holds another data set or other files.
+    """
+    if not 0 <= seed < 2**32:
+        raise ValueError(f'the seed must lie in 0..{2**32 - 1}, got {seed}')
+    if min(num_train, num_val) < len(CLASSES):
+        raise ValueError(
+            f'each split needs at least {len(CLASSES)} pictures, one of each class; '
+            f'got num_train={num_train}, num_val={num_val}'
+        )
+    _check_scene_arguments(size, None, 1, size_range)
+    parameters = {
+        'generator_version': GENERATOR_VERSION,
+        'classes': list(CLASSES),
+        'num_train': num_train,
+        'num_val': num_val,
+        'size': size,
+        'seed': seed,
+        'size_range': list(size_range),
+    }
+    root = Path(root)
+    if _is_complete(root, parameters):
+        return
+
+    root.mkdir(parents=True, exist_ok=True)
+    marker = root / 'dataset.partial.json'
+    marker.write_text(json.dumps(parameters, indent=2) + '\n')
+    pictures = [('train', i) for i in range(num_train)] + [('val', i) for i in range(num_val)]
+    for done, (split, index) in enumerate(pictures, start=1):
+        _write_picture(root / split, index, split_scene(seed, split, index, size, size_range))
+        if progress is not None:
+            progress(done, len(pictures))
+    marker.replace(root / 'dataset.json')
+
+
+def labelled_subset(root: str | os.PathLike, num_per_class: int) -> list[tuple[str, int]]:
+    """The first `num_per_class` training pictures of every class, by file name.
+
+    Returns:
+        (path relative to `root/train`, label) pairs, class by class.
+
+    Raises:
+        ValueError: a class has fewer pictures.
+    """
+    samples = []
+    for label, name in enumerate(CLASSES):
+        folder = Path(root) / 'train' / name
+        files = sorted(path.name for path in folder.glob('*.png'))[:num_per_class]
+        if len(files) < num_per_class:
+            raise ValueError(
+                f'{folder} has {len(files)} pictures where {num_per_class} are asked for; '
+                'ask for fewer or write a larger data set'
+            )
+        samples += [(f'{name}/{file}', label) for file in files]
+    return samples
+
+
+def write_annotation(path: str | os.PathLike, samples: Iterable[tuple[str, int]]) -> None:
+    """Write `<path> <label>` lines, the form of mmpretrain's `ann_file`."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(''.join(f'{file} {label}\n' for file, label in samples))

@@ -1,0 +1,201 @@
+"""BootMAE (Bootstrapped Masked Autoencoders, ECCV 2022), Fig. 1 as an algorithm.
+
+    image ─ masking ─ encoder ─┬─ regressor (context: first block) ─ pixel head ──┐
+                               └─ predictor (context: last block) ── feature head ┴─ loss
+    image ─ teacher (no gradient) ──────────────────────────────── feature target ┘
+
+Shape suffixes: see :mod:`bootmae_mm.pretrain.tokens`.
+"""
+
+from typing import Dict, List, Optional, Tuple
+
+import numpy as np
+import torch
+from mmpretrain.models.selfsup import BaseSelfSupervisor
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from . import tokens
+from .heads import spread
+from .teacher import MomentumTeacher
+
+
+@MODELS.register_module()
+class BootMAE(BaseSelfSupervisor):
+    """The algorithm. Leave out a part to ablate it (Tables 1 and 3).
+
+    Args:
+        backbone: The encoder, a ``BootMAEViT``.
+        regressor: The pixel decoder, a ``TargetAwareDecoder``; None for no pixel target.
+        pixel_head: The pixel target and loss, a ``PixelHead``.
+        predictor: The feature decoder, a ``TargetAwareDecoder``; None for no feature target.
+        feature_head: The feature target and loss, a ``FeatureHead``.
+        teacher: ``MomentumTeacher`` or ``FrozenTeacher``; None without predictor.
+        centre_weighting: Weigh the centre of masked blocks up to twice as much.
+        data_preprocessor: mmpretrain's ``SelfSupDataPreprocessor``.
+        init_cfg: As in every mmengine module.
+
+    Raises:
+        ValueError: If neither target is asked for, a target lacks one of its parts, the image is
+            not a whole number of patches, or a context layer is not a block of the encoder.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        regressor: Optional[dict] = None,
+        pixel_head: Optional[dict] = None,
+        predictor: Optional[dict] = None,
+        feature_head: Optional[dict] = None,
+        teacher: Optional[dict] = None,
+        centre_weighting: bool = True,
+        data_preprocessor: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        require_parts(
+            dict(regressor=regressor, pixel_head=pixel_head),
+            dict(predictor=predictor, feature_head=feature_head, teacher=teacher),
+        )
+        self.centre_weighting = centre_weighting
+        self.patch_size = whole_patches(self.backbone)
+        self.grid = tuple(self.backbone.patch_resolution)
+        self.feature_weight = 1.0
+        self.regressor = self.predictor = self.teacher = None
+        if regressor:
+            self.regressor = self._build_decoder(
+                regressor, out_channels=3, out_patch_size=self.patch_size
+            )
+            self.pixel_head = MODELS.build(pixel_head)
+        if predictor:
+            self.predictor = self._build_decoder(predictor, out_channels=self.backbone.embed_dims)
+            self.feature_head = MODELS.build(feature_head)
+            self.teacher = MODELS.build(teacher, default_args=dict(student=self.backbone))
+
+    def _build_decoder(self, cfg: dict, **output: int) -> torch.nn.Module:
+        cfg = dict(cfg)
+        num_layers = self.backbone.num_layers
+        layer = cfg.get('context_layer')
+        if layer is not None:
+            if not -num_layers <= layer < num_layers:
+                raise ValueError(
+                    f'The encoder has blocks 0 to {num_layers - 1}, found context_layer={layer}; '
+                    'choose one of them, or -1 for the last.'
+                )
+            cfg['context_layer'] = layer % num_layers
+        return MODELS.build(
+            cfg,
+            default_args=dict(
+                encoder_dims=self.backbone.embed_dims,
+                num_heads=self.backbone.arch_settings['num_heads'],
+                grid=self.grid,
+                **output,
+            ),
+        )
+
+    def init_weights(self) -> None:
+        """Initialise; the momentum teacher then starts as an exact copy of the student."""
+        super().init_weights()
+        if isinstance(self.teacher, MomentumTeacher):
+            self.teacher.copy_from(self.backbone)
+
+    def loss(self, inputs: Tensor, data_samples: List[DataSample]) -> Dict[str, Tensor]:
+        """One masked view of a batch (eq. 1 to 6).
+
+        Args:
+            inputs: Normalised images ``(B, 3, H, W)``.
+            data_samples: Samples with ``ids_visible`` and ``ids_masked``, as the transforms of
+                :mod:`bootmae_mm.pretrain.masking` write them.
+
+        Returns:
+            ``loss``, the sum to minimise, and for the log its parts ``L_pixel`` and ``L_feature``
+            (unweighted), the spreads of targets and predictions, ``feature_weight`` and
+            ``teacher_decay``.
+
+        Raises:
+            FloatingPointError: If a part of the loss is not finite.
+        """
+        ids_visible_BV, ids_masked_BM = self.patch_ids(data_samples, inputs.device)
+        weight_BM = self.token_weights(ids_masked_BM)
+        latent_BTD, context = self.encode_visible(inputs, ids_visible_BV)
+
+        log, total = {}, 0.0
+        if self.regressor is not None:
+            pixels = self.regressor(latent_BTD, context(self.regressor), ids_masked_BM)
+            target = self.pixel_head.target(inputs, ids_masked_BM, self.patch_size)
+            log['L_pixel'] = self.pixel_head.loss(pixels, target, weight_BM)
+            log['pixel_spread'] = spread(pixels)
+            total = total + log['L_pixel']
+        if self.predictor is not None:
+            K = self.teacher.num_targets(self.grid[0] * self.grid[1], ids_masked_BM.shape[1])
+            features = self.predictor(latent_BTD, context(self.predictor), ids_masked_BM)[:, :K]
+            target = self.feature_head.target(self.teacher(inputs, ids_masked_BM[:, :K]))
+            log['L_feature'] = self.feature_head.loss(features, target, weight_BM[:, :K])
+            log.update(feature_spread=spread(features), teacher_spread=spread(target))
+            log['feature_weight'] = inputs.new_tensor(self.feature_weight)
+            total = total + self.feature_weight * log['L_feature']
+            if isinstance(self.teacher, MomentumTeacher):
+                log['teacher_decay'] = inputs.new_tensor(self.teacher.decay)
+        require_finite(log)
+        return dict(loss=total, **log)
+
+    def patch_ids(
+        self, data_samples: List[DataSample], device: torch.device
+    ) -> Tuple[Tensor, Tensor]:
+        """``(ids_visible_BV, ids_masked_BM)`` of a batch, on ``device``."""
+        ids = (np.stack([s.get(key) for s in data_samples]) for key in ('ids_visible', 'ids_masked'))
+        return tuple(torch.from_numpy(x).to(device, non_blocking=True) for x in ids)
+
+    def token_weights(self, ids_masked_BM: Tensor) -> Tensor:
+        """Loss weight of every masked patch, ``(B, M)``; ones without centre weighting."""
+        if not self.centre_weighting:
+            return torch.ones_like(ids_masked_BM, dtype=torch.float32)
+        mask_BN = tokens.mask_from_ids(ids_masked_BM, self.grid[0] * self.grid[1])
+        return tokens.centre_weights(mask_BN, self.grid).gather(1, ids_masked_BM)
+
+    def encode_visible(self, images_BCHW: Tensor, ids_visible_BV: Tensor):
+        """The latent Ẑ of [class, visible] and a function from a decoder to its context."""
+        decoders = [d for d in (self.regressor, self.predictor) if d is not None]
+        taps = {d.context_layer for d in decoders} - {None}
+        last_BTD, tapped = self.backbone.encode(images_BCHW, ids_visible_BV, taps)
+        return self.backbone.ln1(last_BTD), lambda decoder: tapped.get(decoder.context_layer)
+
+
+def whole_patches(backbone) -> int:
+    """The patch's side, after checking that the image is a whole number of square patches."""
+    sides = backbone.patch_embed.projection.kernel_size
+    if sides[0] != sides[1] or any(length % sides[0] for length in backbone.img_size):
+        raise ValueError(
+            f'Pretraining needs square patches that divide the image, found patches of {sides} '
+            f'pixels in an image of {tuple(backbone.img_size)}; change img_size or patch_size.'
+        )
+    return sides[0]
+
+
+def require_parts(*targets: Dict[str, Optional[dict]]) -> None:
+    """Check that each target has all of its parts or none, and that one target is there."""
+    for parts in targets:
+        missing = [name for name, cfg in parts.items() if not cfg]
+        if missing and len(missing) < len(parts):
+            raise ValueError(
+                f'A target needs all of {", ".join(parts)}, found no {", ".join(missing)}; '
+                'add it, or set all of them to None.'
+            )
+    if not any(all(parts.values()) for parts in targets):
+        raise ValueError(
+            'BootMAE needs a regressor (pixel target), a predictor (feature target) or both, '
+            'found neither.'
+        )
+
+
+def require_finite(parts: Dict[str, Tensor]) -> None:
+    """Raise ``FloatingPointError`` naming the parts that are not finite."""
+    if torch.stack([value.detach().float() for value in parts.values()]).isfinite().all():
+        return
+    broken = [f'{name}={float(v)}' for name, v in parts.items() if not v.isfinite()]
+    raise FloatingPointError(
+        f'Training stopped since a part of the loss is not finite: {", ".join(broken)}. Resume from '
+        'the last checkpoint with a lower learning rate, or with bfloat16 or float32 instead of '
+        'float16.'
+    )

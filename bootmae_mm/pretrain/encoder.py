@@ -1,0 +1,121 @@
+"""The encoder: a plain pre-norm ViT that sees only the visible patches (paper, section 3.1).
+
+Shape suffixes: see :mod:`bootmae_mm.pretrain.tokens`.
+"""
+
+import math
+from typing import Dict, Optional, Sequence, Tuple
+
+import torch
+from mmpretrain.models.backbones import VisionTransformer
+from mmpretrain.models.utils import build_2d_sincos_position_embedding, resize_pos_embed
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+
+from . import tokens
+from .layers import FusedProjection, init_linears_
+
+
+def sincos_position_embedding(grid: Tuple[int, int], embed_dims: int) -> Tensor:
+    """Fixed 2-D sin-cos embedding of MoCo v3, class token (zeros) first, ``(1, 1 + h * w, D)``.
+
+    mmpretrain's function enumerates a grid of (rows, columns) column by column, which shows only on
+    non-square grids; with the grid turned round it is row-major, like the patches.
+
+    Raises:
+        ValueError: If ``embed_dims`` is not divisible by 4.
+    """
+    if embed_dims % 4:
+        raise ValueError(
+            f'A sin-cos position embedding needs a width divisible by 4, found {embed_dims}; '
+            'choose another embed_dims.'
+        )
+    rows, columns = grid
+    return build_2d_sincos_position_embedding((columns, rows), embed_dims, cls_token=True)
+
+
+@MODELS.register_module()
+class BootMAEViT(VisionTransformer):
+    """ViT of BootMAE: mmpretrain's :class:`VisionTransformer`, with the same keys, so that one
+    checkpoint serves pretraining, classification, segmentation and detection.
+
+    What it adds: fixed sin-cos position embedding, no key bias, :meth:`encode` on a subset of the
+    patches with named intermediates, the release's initialisation, and ``'small'`` meaning
+    ViT-S (384 wide, 12 blocks, 6 heads).
+
+    Args:
+        arch: 'small', 'base', 'large', 'huge' or a dict with ``embed_dims``, ``num_layers``,
+            ``num_heads`` and ``feedforward_channels``.
+        **kwargs: Those of :class:`mmpretrain.models.VisionTransformer`.
+
+    Raises:
+        ValueError: If the heads do not divide the width or 4 does not.
+    """
+
+    arch_zoo = {
+        **VisionTransformer.arch_zoo,
+        **dict.fromkeys(['s', 'small'], VisionTransformer.arch_zoo['deit-small']),
+    }
+
+    def __init__(self, arch='base', **kwargs) -> None:
+        super().__init__(arch=arch, **kwargs)
+        num_heads = self.arch_settings['num_heads']
+        if self.embed_dims % num_heads:
+            raise ValueError(
+                f'The number of heads must divide the width, found {num_heads} heads and width '
+                f'{self.embed_dims}; change num_heads or embed_dims in arch.'
+            )
+        for layer in self.layers:
+            layer.attn.qkv = FusedProjection(self.embed_dims, self.embed_dims, 'qkv')
+        self.pos_embed.requires_grad_(False)
+        self._fill_pos_embed()
+
+    @torch.no_grad()
+    def _fill_pos_embed(self) -> None:
+        embedding = sincos_position_embedding(self.patch_resolution, self.embed_dims)
+        self.pos_embed.copy_(embedding[:, -self.pos_embed.shape[1] :])
+
+    def init_weights(self) -> None:
+        """Load ``init_cfg``'s weights, or initialise as the authors' release does."""
+        super().init_weights()
+        if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
+            return
+        init_linears_(self.layers)
+        self._fill_pos_embed()
+        if self.cls_token is not None:
+            nn.init.normal_(self.cls_token, std=1e-6)
+        projection = self.patch_embed.projection
+        bound = math.sqrt(6 / (projection.weight[0].numel() + self.embed_dims))
+        nn.init.uniform_(projection.weight, -bound, bound)
+        nn.init.zeros_(projection.bias)
+
+    def encode(
+        self, images_BCHW: Tensor, ids_BK: Optional[Tensor] = None, taps: Sequence[int] = ()
+    ) -> Tuple[Tensor, Dict[int, Tensor]]:
+        """Encode the class token and a subset of the patches.
+
+        Args:
+            images_BCHW: Normalised images.
+            ids_BK: Indices of the patches to encode, row-major; None for all of them.
+            taps: Blocks (from 0) whose output is wanted as well.
+
+        Returns:
+            The output of the last block *before* the final norm, ``(B, 1 + K, D)`` in the order
+            of ``ids_BK``, class token first; and ``{block: output}`` for every tap, un-normalised.
+        """
+        x, grid = self.patch_embed(images_BCHW)
+        pos_embed = resize_pos_embed(
+            self.pos_embed, self.patch_resolution, grid, self.interpolate_mode, 1
+        )
+        x = x + pos_embed[:, 1:]
+        if ids_BK is not None:
+            x = tokens.gather(x, ids_BK)
+        class_token = self.cls_token + pos_embed[:, :1]
+        x = torch.cat([class_token.expand(len(x), -1, -1), x], dim=1)
+        x = self.pre_norm(self.drop_after_pos(x))
+        tapped = {}
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            if index in taps:
+                tapped[index] = x
+        return x, tapped

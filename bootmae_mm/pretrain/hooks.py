@@ -1,0 +1,157 @@
+"""What happens around the training step: one hook, one job."""
+
+import os
+from typing import List, Optional, Sequence, Tuple
+
+from mmengine.dist import all_gather_object, is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from torch.nn.utils import get_total_norm
+
+from . import schedules
+from .bootmae import BootMAE
+from .teacher import MomentumTeacher
+
+
+def unwrap(runner: Runner) -> BootMAE:
+    """The algorithm without the wrapper of distributed training."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+@HOOKS.register_module()
+class MomentumTeacherHook(Hook):
+    """Moves the momentum teacher: once per optimiser step, and only when the step was taken.
+
+    A fresh run starts from an exact copy of the student, also after ``load_from``; a resumed one
+    keeps the teacher of the checkpoint. Under gradient accumulation, and when a float16 step is
+    skipped for an overflow, the teacher stays. Does nothing with a frozen teacher or none.
+
+    Args:
+        milestones: ``(epoch, decay)`` pairs, see :func:`.schedules.teacher_decay`.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(self, milestones: Sequence[Tuple[float, float]]) -> None:
+        self.milestones = milestones
+
+    def before_train(self, runner: Runner) -> None:
+        """Copy the student if the run is fresh, and follow the optimiser."""
+        model = unwrap(runner)
+        if not isinstance(model.teacher, MomentumTeacher):
+            return
+        if runner.iter == 0:
+            model.teacher.copy_from(model.backbone)
+
+        def follow(optimizer, args, kwargs) -> None:
+            # A fused optimiser skips an overflowing float16 step inside itself.
+            overflow = getattr(optimizer, 'found_inf', None)
+            if overflow is None or not overflow.item():
+                model.teacher.update(model.backbone)
+
+        runner.optim_wrapper.optimizer.register_step_post_hook(follow)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Set the decay of this epoch."""
+        teacher = unwrap(runner).teacher
+        if isinstance(teacher, MomentumTeacher):
+            teacher.decay = schedules.teacher_decay(runner.epoch, self.milestones)
+
+
+@HOOKS.register_module()
+class FeatureWeightHook(Hook):
+    """Sets the weight λ of the feature loss at the start of every epoch.
+
+    Args:
+        ramp_epochs: Epochs of the linear ramp, a quarter of the run in the release; 0 for none.
+        weight: λ after the ramp.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(self, ramp_epochs: float, weight: float = 1.0) -> None:
+        self.ramp_epochs = ramp_epochs
+        self.weight = weight
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Set the weight of this epoch."""
+        unwrap(runner).feature_weight = schedules.feature_weight(
+            runner.epoch, self.ramp_epochs, self.weight
+        )
+
+
+@HOOKS.register_module()
+class GradNormHook(Hook):
+    """Logs the norm of the whole gradient, once every ``interval`` optimiser steps.
+
+    Args:
+        interval: Steps between two measurements; the logger's interval by default.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(self, interval: Optional[int] = None) -> None:
+        self.interval = interval
+        self.num_steps = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Measure just before the optimiser uses the gradients."""
+        interval = self.interval or next(
+            hook.interval for hook in runner.hooks if type(hook).__name__ == 'LoggerHook'
+        )
+
+        def measure(optimizer, args, kwargs) -> None:
+            self.num_steps += 1
+            if self.num_steps % interval and self.num_steps != 1:
+                return
+            params = (p for group in optimizer.param_groups for p in group['params'])
+            norm = get_total_norm([p.grad for p in params if p.grad is not None])
+            runner.message_hub.update_scalar('train/grad_norm', norm.item())
+
+        runner.optim_wrapper.optimizer.register_step_pre_hook(measure)
+
+
+@HOOKS.register_module()
+class ImageReportHook(Hook):
+    """Reports image files that were skipped or converted, each once by name.
+
+    After every epoch (and at the end) the processes pool what they met; new files go to
+    ``image_report.tsv`` in the work directory (``skipped | converted``, path, reason), their counts
+    and the first names of skipped ones to the log.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self) -> None:
+        self.met = {}
+        self.reported = set()
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
+        """Note what this batch met."""
+        for sample in data_batch['data_samples']:
+            for path, what, why in sample.get('image_issues', ()):
+                self.met[path] = (what, why)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Report the files that are new."""
+        met = {}
+        for part in all_gather_object(self.met):
+            met.update(part)
+        new = sorted((what, path, why) for path, (what, why) in met.items())
+        new = [row for row in new if row[1] not in self.reported]
+        self.reported.update(row[1] for row in new)
+        if new and is_main_process():
+            self._write(runner, new)
+
+    def _write(self, runner: Runner, rows: List[Tuple[str, str, str]]) -> None:
+        report = os.path.join(runner.work_dir, 'image_report.tsv')
+        with open(report, 'a', encoding='utf-8') as file:
+            file.writelines('\t'.join(row).replace('\n', ' ') + '\n' for row in rows)
+        skipped = [path for what, path, _ in rows if what == 'skipped']
+        names = ', '.join(skipped[:5]) + (', …' if len(skipped) > 5 else '')
+        runner.logger.warning(
+            f'Images: {len(skipped)} unreadable files skipped{f" ({names})" if skipped else ""}, '
+            f'{len(rows) - len(skipped)} converted to RGB; all of them are listed in {report}.'
+        )

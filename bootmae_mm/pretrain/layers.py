@@ -1,0 +1,136 @@
+"""Layers that the encoder and the decoders are made of.
+
+Shape suffixes: see :mod:`bootmae_mm.pretrain.tokens`; E is the decoder's width, D its context's.
+"""
+
+import math
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class FusedProjection(nn.Linear):
+    """A fused ``qkv`` or ``kv`` projection whose key rows have no bias.
+
+    The release gives q and v a bias and k none. A key bias never changes softmax attention, so a
+    stored one is ignored here rather than trained: its gradient would be round-off that Adam
+    amplifies. Weight ``(len(parts) * inner_dims, in_dims)`` and bias are stored like those of
+    mmpretrain's ``MultiheadAttention.qkv``, in the order of ``parts``.
+    """
+
+    def __init__(self, in_dims: int, inner_dims: int, parts: str) -> None:
+        super().__init__(in_dims, len(parts) * inner_dims)
+        self.num_parts = len(parts)
+        has_bias = torch.tensor([float(part != 'k') for part in parts])
+        self.register_buffer('has_bias', has_bias.repeat_interleave(inner_dims), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias * self.has_bias)
+
+
+class Attention(nn.Module):
+    """Multi-head attention with separate query and context widths (paper, eq. 7 and 8).
+
+    Args:
+        query_dims: Width of the queries and of the output.
+        context_dims: Width of the tokens that keys and values are made of.
+        num_heads: Number of heads. They need not divide ``query_dims``: a head is
+            ``query_dims // num_heads`` wide, 42 for the paper's regressor of width 512 with
+            12 heads, so that the inner width is 504 (authors' release).
+    """
+
+    def __init__(self, query_dims: int, context_dims: int, num_heads: int) -> None:
+        super().__init__()
+        self.head_dims = query_dims // num_heads
+        inner_dims = self.head_dims * num_heads
+        self.q = nn.Linear(query_dims, inner_dims)
+        self.kv = FusedProjection(context_dims, inner_dims, 'kv')
+        self.proj = nn.Linear(inner_dims, query_dims)
+
+    def forward(self, query_BKE: Tensor, context_BTD: Tensor) -> Tensor:
+        """Return ``(B, K, E)``: every query's mixture of the context."""
+        q = self._heads(self.q(query_BKE))
+        k, v = (self._heads(x) for x in self.kv(context_BTD).chunk(2, dim=-1))
+        out = F.scaled_dot_product_attention(q, k, v)
+        return self.proj(out.transpose(1, 2).flatten(2))
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (-1, self.head_dims)).transpose(1, 2)
+
+
+class DecoderBlock(nn.Module):
+    """Block of the target-aware decoder (Fig. 1 c): self-attention, cross-attention to the
+    injected context, MLP, each pre-norm with a residual.
+
+    Args:
+        embed_dims: The decoder's width E.
+        context_dims: Width D of the injected context; None for a plain block without
+            cross-attention (Table 2).
+        num_heads: Number of attention heads.
+    """
+
+    def __init__(self, embed_dims: int, context_dims: Optional[int], num_heads: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.self_attn = Attention(embed_dims, embed_dims, num_heads)
+        self.cross_attn = None
+        if context_dims is not None:
+            self.norm_query = nn.LayerNorm(embed_dims, eps=1e-6)
+            self.norm_context = nn.LayerNorm(context_dims, eps=1e-6)
+            self.cross_attn = Attention(embed_dims, context_dims, num_heads)
+        self.norm2 = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.mlp = nn.Sequential(
+            nn.Linear(embed_dims, 4 * embed_dims), nn.GELU(), nn.Linear(4 * embed_dims, embed_dims)
+        )
+
+    def forward(self, x_BTE: Tensor, context_BTD: Optional[Tensor], first_row: int = 0) -> Tensor:
+        """Return rows ``first_row`` and later of the block's output; the rows before it serve
+        only as keys and values of the self-attention."""
+        normed = self.norm1(x_BTE)
+        x = x_BTE[:, first_row:] + self.self_attn(normed[:, first_row:], normed)
+        if self.cross_attn is not None:
+            x = x + self.cross_attn(self.norm_query(x), self.norm_context(context_BTD))
+        return x + self.mlp(self.norm2(x))
+
+
+class PatchProjection(nn.Module):
+    """Token to the pixels of its patch, one bias per colour channel.
+
+    The same function and the same parameters as a transposed convolution with kernel = stride =
+    ``patch_size`` on single tokens, which is how the authors' release writes it.
+    """
+
+    def __init__(self, embed_dims: int, channels: int, patch_size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(embed_dims, channels, patch_size, patch_size))
+        self.bias = nn.Parameter(torch.empty(channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """torch's own initialisation of ``ConvTranspose2d``, which the release leaves untouched."""
+        bound = 1 / math.sqrt(self.weight[0].numel())
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(..., embed_dims)`` to ``(..., channels * patch_size**2)``, channel-major."""
+        pixels = self.weight[0, 0].numel()
+        return F.linear(x, self.weight.flatten(1).T, self.bias.repeat_interleave(pixels))
+
+
+def init_linears_(module: nn.Module) -> None:
+    """Initialise as the authors' release: Xavier-uniform linear layers with zero bias, LayerNorm at
+    identity. The projections to q, k and v of a self-attention count as three separate layers."""
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.LayerNorm):
+            nn.init.ones_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.Linear):
+            separate = isinstance(layer, FusedProjection) and 'cross_attn' not in name
+            rows = layer.out_features // (layer.num_parts if separate else 1)
+            bound = math.sqrt(6 / (rows + layer.in_features))
+            nn.init.uniform_(layer.weight, -bound, bound)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

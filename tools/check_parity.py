@@ -1,0 +1,38 @@
+"""Compare our model with numbers computed by the authors' release.
+
+    python tools/check_parity.py tests/data/bootmae_tiny.npz [...]
+
+Prints quantity, largest relative difference, tolerance and verdict for every file; exits with 1 if
+one quantity fails.
+"""
+
+import argparse
+import sys
+from typing import List, Optional
+
+from bootmae_mm.parity import compare
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('files', nargs='+', metavar='FILE.npz', help='golden files')
+    args = parser.parse_args(argv)
+    failed = 0
+    for path in args.files:
+        try:
+            rows = compare(path)
+        except ValueError as error:
+            parser.error(str(error))
+        print(f'\n{path}\n{"quantity":<40} {"difference":>11} {"tolerance":>10}  verdict')
+        for row in rows:
+            verdict = 'ok' if row.passed else 'FAILED'
+            print(f'{row.quantity:<40} {row.difference:>11.2e} {row.tolerance:>10.0e}  {verdict}')
+        num_failed = sum(not row.passed for row in rows)
+        print(f'{len(rows) - num_failed} of {len(rows)} quantities agree')
+        failed += num_failed
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
