@@ -1,37 +1,46 @@
-"""The total batch a config states, whatever the number of processes."""
+"""The total batch a recipe states, kept for any number of processes."""
 
-from mmengine.config import Config
+from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
 
 
-def apply_total_batch(cfg: Config, world_size: int) -> int:
-    """Set the gradient accumulation that gives ``cfg.total_batch_size``.
-
-    ``total = batch of a process × processes × accumulated batches``. Does nothing for a config
-    that states no total. ``optim_wrapper.accumulative_counts`` is taken as a demand if it is
-    there, and computed if not.
-
-    Args:
-        cfg: A config with ``total_batch_size``, ``train_dataloader`` and ``optim_wrapper``.
-        world_size: Number of processes.
-
-    Returns:
-        The number of accumulated batches.
+def accumulation(total: int, batch: int, world_size: int) -> int:
+    """How many batches to accumulate: ``total = batch × processes × accumulated batches``.
 
     Raises:
-        ValueError: If the numbers do not multiply to the total.
+        ValueError: If ``batch × world_size`` does not divide ``total``.
     """
-    total = cfg.get('total_batch_size')
-    demanded = cfg.optim_wrapper.get('accumulative_counts')
-    if total is None:
-        return demanded or 1
-    batch = cfg.train_dataloader.batch_size
     count, rest = divmod(total, batch * world_size)
-    if rest or count == 0 or demanded not in (None, count):
-        demand = '' if demanded is None else f' × {demanded} accumulated batches'
+    if rest or count == 0:
         raise ValueError(
             f'The recipe needs a total batch of {total}, found train_dataloader.batch_size={batch} '
-            f'× {world_size} processes{demand} = {batch * world_size * (demanded or 1)}; set '
-            f'batch_size so that batch × processes divides {total} (accumulation then follows).'
+            f'× {world_size} processes = {batch * world_size}; set batch_size so that their '
+            f'product divides {total} (gradient accumulation then makes up the rest).'
         )
-    cfg.optim_wrapper.accumulative_counts = count
     return count
+
+
+@HOOKS.register_module()
+class TotalBatchHook(Hook):
+    """Sets the gradient accumulation that makes up the recipe's total batch, or refuses to run.
+
+    Args:
+        total_batch_size: Samples per optimiser step, over all processes.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, total_batch_size: int) -> None:
+        self.total_batch_size = total_batch_size
+
+    def before_run(self, runner: Runner) -> None:
+        """Compute the accumulation from what the run was started with."""
+        batch, world_size = runner.train_dataloader.batch_size, get_world_size()
+        count = accumulation(self.total_batch_size, batch, world_size)
+        runner.optim_wrapper._accumulative_counts = count
+        runner.logger.info(
+            f'Total batch {self.total_batch_size} = {batch} per process × {world_size} processes '
+            f'× {count} accumulated.'
+        )

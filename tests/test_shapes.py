@@ -18,13 +18,21 @@ def scene_of(seed, label=None, size=48, **kwargs) -> Scene:
     return draw_scene(np.random.default_rng(seed), size, label, **kwargs)
 
 
-def inside_polygon(points, x, y) -> bool:
-    """Even-odd rule: count the edges that a ray to the right crosses."""
-    inside = False
+def inside_polygon(points, x, y) -> np.ndarray:
+    """Even-odd rule: count the edges that a ray to the right of each (x, y) crosses."""
+    inside = np.zeros(x.shape, dtype=bool)
     for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
-        if (y0 > y) != (y1 > y) and x < x0 + (y - y0) / (y1 - y0) * (x1 - x0):
-            inside = not inside
+        if y0 != y1:
+            inside ^= ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) / (y1 - y0) * (x1 - x0))
     return inside
+
+
+def grown(mask, num_pixels) -> np.ndarray:
+    """The pixels within a square neighbourhood of a mask's pixels."""
+    padded = np.pad(mask, num_pixels)
+    height, width = mask.shape
+    shifts = range(2 * num_pixels + 1)
+    return np.any([padded[y : y + height, x : x + width] for y in shifts for x in shifts], axis=0)
 
 
 def file_hashes(root) -> dict[str, str]:
@@ -62,11 +70,10 @@ def test_polygons_have_their_corners(name, corners):
 
 @pytest.mark.parametrize('name', CLASSES)
 def test_outlines_have_the_area_of_a_disc_of_diameter_one(name):
-    """Independent of the shoelace formula: points of a fine grid, counted by the even-odd rule."""
-    step = 0.02
-    grid = np.arange(-1 + step / 2, 1, step)
-    count = sum(inside_polygon(OUTLINES[name], x, y) for x in grid for y in grid)
-    assert count * step**2 == pytest.approx(math.pi / 4, rel=0.02)
+    """Independent of the shoelace formula: random points, counted by the even-odd rule."""
+    points = np.random.default_rng(0).uniform(-1, 1, (2, 200_000))
+    area = 4 * inside_polygon(OUTLINES[name], *points).mean()
+    assert area == pytest.approx(math.pi / 4, rel=0.015)  # 4 standard deviations
 
 
 # -------------------------------------------------------------------------------------- scenes
@@ -94,11 +101,7 @@ def test_shape_is_flat_coloured_stands_out_and_lies_inside(label):
     for seed in range(20):
         scene = scene_of(seed, label, size=96, size_range=(0.4, 0.4))
         mask = scene.shapes[0].mask
-        padded = np.pad(mask, 1)
-        around = [
-            padded[1 + dy : 97 + dy, 1 + dx : 97 + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1)
-        ]
-        core, near = np.all(around, axis=0), np.any(around, axis=0)
+        core, near = ~grown(~mask, 1), grown(mask, 2)
         inner = scene.image[core].astype(int)
         assert len(inner) > 50
         assert np.ptp(inner, axis=0).max() == 0
@@ -139,18 +142,15 @@ def test_colour_and_texture_do_not_depend_on_the_class():
     for seed in range(20):
         disc, star = (scene_of(seed, CLASSES.index(name)) for name in ('disc', 'star'))
         changed = (disc.image != star.image).any(axis=2)
-        near_a_shape = np.zeros((50, 50), dtype=bool)
-        for dy in range(3):
-            for dx in range(3):
-                for scene in (disc, star):
-                    near_a_shape[dy : dy + 48, dx : dx + 48] |= scene.shapes[0].mask
-        assert not changed[~near_a_shape[1:-1, 1:-1]].any()
-        common = disc.shapes[0].mask & star.shapes[0].mask
-        assert disc.image[common].shape == star.image[common].shape
+        far = ~grown(disc.shapes[0].mask | star.shapes[0].mask, 3)
+        assert not changed[far].any()
+        disc_colour = disc.image[~grown(~disc.shapes[0].mask, 1)][0]
+        star_colour = star.image[~grown(~star.shapes[0].mask, 1)][0]
+        assert np.array_equal(disc_colour, star_colour)
 
 
 def test_mask_is_the_turned_and_placed_outline():
-    """The drawn square, against the square fitted to its mask's second moments."""
+    """The bar's sides, from the second moments of its mask."""
     for seed in range(10):
         mask = scene_of(seed, CLASSES.index('bar'), size=96, size_range=(0.3, 0.3)).shapes[0].mask
         y, x = np.nonzero(mask)
@@ -158,12 +158,14 @@ def test_mask_is_the_turned_and_placed_outline():
         short, long = np.sqrt(12 * variances)  # variance of a uniform distribution: side^2 / 12
         side = math.sqrt(math.pi / 4 / 4) * 0.3 * 96  # a 4:1 bar of the disc's area
         assert short == pytest.approx(side, abs=0.6)
-        assert long == pytest.approx(4 * side, abs=0.8)
+        assert long == pytest.approx(4 * side, abs=1)
 
 
-def test_position_and_rotation_reach_the_whole_picture():
+def test_position_and_rotation_are_unrestricted():
     total = sum(scene_of(seed, size=24).shapes[0].mask.astype(int) for seed in range(600))
-    assert total.min() > 0
+    assert total.sum(axis=0).min() > 0 and total.sum(axis=1).min() > 0
+    assert total[:12].sum() / total.sum() == pytest.approx(0.5, abs=0.05)
+    assert total[:, :12].sum() / total.sum() == pytest.approx(0.5, abs=0.05)
     angles = []
     for seed in range(60):
         y, x = np.nonzero(scene_of(seed, CLASSES.index('bar')).shapes[0].mask)

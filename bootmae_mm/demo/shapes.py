@@ -215,8 +215,9 @@ def _coverage(points: np.ndarray, size: int) -> np.ndarray:
     """The share of every pixel that a polygon covers, float32 (size, size) in [0, 1]."""
     fine_size = size * _SUPERSAMPLING
     canvas = Image.new('L', (fine_size, fine_size))
-    fine_points = points * fine_size - 0.5
-    ImageDraw.Draw(canvas).polygon(fine_points.ravel().tolist(), fill=255)
+    corners = (points * fine_size).ravel().tolist()
+    # Filling alone leaves a hairline open where the ring's outline touches itself.
+    ImageDraw.Draw(canvas).polygon(corners, fill=255, outline=255)
     return np.asarray(canvas.reduce(_SUPERSAMPLING), dtype=np.float32) / 255
 
 

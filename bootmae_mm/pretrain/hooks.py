@@ -65,20 +65,20 @@ class FeatureWeightHook(Hook):
     """Sets the weight λ of the feature loss at the start of every epoch.
 
     Args:
-        ramp_epochs: Epochs of the linear ramp, a quarter of the run in the release; 0 for none.
         weight: λ after the ramp.
+        ramp: Share of the run over which λ grows linearly, a quarter in the release; 0 for none.
     """
 
     priority = 'NORMAL'
 
-    def __init__(self, ramp_epochs: float, weight: float = 1.0) -> None:
-        self.ramp_epochs = ramp_epochs
+    def __init__(self, weight: float = 1.0, ramp: float = 0.25) -> None:
         self.weight = weight
+        self.ramp = ramp
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set the weight of this epoch."""
         unwrap(runner).feature_weight = schedules.feature_weight(
-            runner.epoch, self.ramp_epochs, self.weight
+            runner.epoch, self.ramp * runner.max_epochs, self.weight
         )
 
 
