@@ -29,7 +29,8 @@ else
 fi
 
 if [[ -z ${OMP_NUM_THREADS:-} ]]; then
-    threads=$(($(getconf _NPROCESSORS_ONLN) / gpus))
+    cores=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+    threads=$((cores / gpus))
     export OMP_NUM_THREADS=$((threads > 1 ? threads : 1))
 fi
 export PYTHONPATH=$ROOT${PYTHONPATH:+:$PYTHONPATH}

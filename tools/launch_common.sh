@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What dist_train.sh and slurm_train.sh share; they source it.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

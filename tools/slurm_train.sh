@@ -28,5 +28,5 @@ export PYTHONPATH=$ROOT${PYTHONPATH:+:$PYTHONPATH}
 
 exec srun --partition="$partition" --job-name="$job_name" --gres="gpu:$gpus_per_node" \
     --ntasks="$gpus" --ntasks-per-node="$gpus_per_node" --cpus-per-task="$cpus_per_task" \
-    --kill-on-bad-exit=1 "${srun_args[@]}" \
+    --kill-on-bad-exit=1 ${srun_args[@]+"${srun_args[@]}"} \
     "$(find_python)" -u "$ROOT/tools/train.py" "$config" --launcher slurm "$@"

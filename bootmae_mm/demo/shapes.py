@@ -59,24 +59,19 @@ class Scene:
 
 
 # ---------------------------------------------------------------------------------------------
-# Outlines: closed polygons (N, 2)
+# Outlines: a closed polygon (N, 2) and the polygons of its holes
 
 
 def _polar(radius: float | np.ndarray, angles: np.ndarray) -> np.ndarray:
     return np.stack([radius * np.cos(angles), radius * np.sin(angles)], axis=1)
 
 
+def _regular_polygon(num_corners: int, radius: float = 1.0) -> np.ndarray:
+    return _polar(radius, np.arange(num_corners) * 2 * np.pi / num_corners)
+
+
 def _circle(radius: float = 1.0) -> np.ndarray:
-    return _polar(radius, np.linspace(0, 2 * np.pi, _ARC_POINTS))
-
-
-def _ring(inner_radius: float = 0.55) -> np.ndarray:
-    """The outer circle, then the inner one backwards: one polygon with a closed seam."""
-    return np.concatenate([_circle(), _circle(inner_radius)[::-1]])
-
-
-def _regular_polygon(num_corners: int) -> np.ndarray:
-    return _polar(1.0, np.arange(num_corners) * 2 * np.pi / num_corners)
+    return _regular_polygon(_ARC_POINTS, radius)
 
 
 def _star(num_points: int = 5, inner_radius: float = 0.42) -> np.ndarray:
@@ -104,30 +99,29 @@ def _crescent(shift: float = 0.5, inner_radius: float = 0.8) -> np.ndarray:
     return np.concatenate([_polar(1.0, outer), _polar(inner_radius, inner) + (shift, 0)])
 
 
-def polygon_area(points: np.ndarray) -> float:
-    """Area of a closed polygon (N, 2) by the shoelace formula."""
+def _polygon_area(points: np.ndarray) -> float:
+    """The shoelace formula."""
     x, y = points.T
     return 0.5 * abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
 
 
-def _with_area_of_unit_disc(points: np.ndarray) -> np.ndarray:
-    """Scaled to the area of a disc of diameter 1."""
-    return points * math.sqrt(math.pi / 4 / polygon_area(points))
+def _outline(polygon: np.ndarray, *holes: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The polygon, then its holes, scaled to the area of a disc of diameter 1."""
+    area = _polygon_area(polygon) - sum(_polygon_area(hole) for hole in holes)
+    scale = math.sqrt(math.pi / 4 / area)
+    return tuple(points * scale for points in (polygon, *holes))
 
 
 # In alphabetical order: class folders are numbered in that order by the readers of the layout.
 OUTLINES = {
-    name: _with_area_of_unit_disc(points)
-    for name, points in {
-        'bar': _bar(),
-        'crescent': _crescent(),
-        'cross': _cross(),
-        'disc': _circle(),
-        'ring': _ring(),
-        'square': _regular_polygon(4),
-        'star': _star(),
-        'triangle': _regular_polygon(3),
-    }.items()
+    'bar': _outline(_bar()),
+    'crescent': _outline(_crescent()),
+    'cross': _outline(_cross()),
+    'disc': _outline(_circle()),
+    'ring': _outline(_circle(), _circle(0.55)),
+    'square': _outline(_regular_polygon(4)),
+    'star': _outline(_star()),
+    'triangle': _outline(_regular_polygon(3)),
 }
 CLASSES = tuple(OUTLINES)
 
@@ -201,23 +195,27 @@ def _place(
     corner: tuple[float, float],
     cell: float,
     size_range: tuple[float, float],
-) -> np.ndarray:
-    """A randomly sized and turned outline (N, 2), placed at random inside a square cell."""
+) -> list[np.ndarray]:
+    """A class's outline, randomly sized and turned, placed at random inside a square cell."""
     angle = rng.uniform(0, 2 * np.pi)
     cos, sin = math.cos(angle), math.sin(angle)
     rotation = np.array([(cos, sin), (-sin, cos)])
-    points = OUTLINES[CLASSES[class_id]] @ rotation * (rng.uniform(*size_range) * cell)
-    low, high = points.min(axis=0), points.max(axis=0)
-    return points - low + corner + rng.random(2) * (cell - (high - low))
+    transform = rotation * (rng.uniform(*size_range) * cell)
+    outline = [points @ transform for points in OUTLINES[CLASSES[class_id]]]
+    low, high = outline[0].min(axis=0), outline[0].max(axis=0)
+    offset = corner - low + rng.random(2) * (cell - (high - low))
+    return [points + offset for points in outline]
 
 
-def _coverage(points: np.ndarray, size: int) -> np.ndarray:
-    """The share of every pixel that a polygon covers, float32 (size, size) in [0, 1]."""
+def _coverage(outline: list[np.ndarray], size: int) -> np.ndarray:
+    """The share of every pixel that a shape covers, float32 (size, size) in [0, 1]."""
     fine_size = size * _SUPERSAMPLING
     canvas = Image.new('L', (fine_size, fine_size))
-    corners = (points * fine_size).ravel().tolist()
-    # Filling alone leaves a hairline open where the ring's outline touches itself.
-    ImageDraw.Draw(canvas).polygon(corners, fill=255, outline=255)
+    draw = ImageDraw.Draw(canvas)
+    polygon, *holes = ((points * fine_size).ravel().tolist() for points in outline)
+    draw.polygon(polygon, fill=255)
+    for hole in holes:
+        draw.polygon(hole, fill=0)
     return np.asarray(canvas.reduce(_SUPERSAMPLING), dtype=np.float32) / 255
 
 

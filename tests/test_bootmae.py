@@ -1,0 +1,142 @@
+"""The algorithm: what its loss is made of, its ablations, and what it refuses."""
+
+import pytest
+import torch
+
+from bootmae_mm.pretrain import tokens
+
+from .conftest import build_tiny, random_samples
+
+WITHOUT_PIXELS = dict(regressor=None, pixel_head=None)
+WITHOUT_FEATURES = dict(predictor=None, feature_head=None, teacher=None)
+
+
+def ids_of(samples):
+    return (
+        torch.stack([torch.from_numpy(s.get(key)) for s in samples])
+        for key in ('ids_visible', 'ids_masked')
+    )
+
+
+def test_the_loss_is_the_weighted_sum_of_its_parts(images):
+    model = build_tiny()
+    model.feature_weight = 0.3
+    log = model.loss(images, random_samples(2))
+    torch.testing.assert_close(log['loss'], log['L_pixel'] + 0.3 * log['L_feature'])
+    assert log['feature_weight'].item() == pytest.approx(0.3)
+    total, shown = model.parse_losses(dict(log))
+    assert total.item() == pytest.approx(log['loss'].item())
+    assert set(shown) == set(log)
+
+
+def test_a_permutation_of_the_masked_patches_does_not_change_the_loss(images):
+    model, samples = build_tiny(), random_samples(2)
+    loss = model.loss(images, samples)['loss']
+    for sample in samples:
+        sample.set_field(sample.get('ids_masked')[::-1].copy(), 'ids_masked')
+    torch.testing.assert_close(model.loss(images, samples)['loss'], loss, rtol=1e-5, atol=1e-6)
+
+
+def test_masked_pixels_reach_the_loss_only_as_targets(images):
+    """Without pixel target and with a frozen target, masked pixels are nowhere in the student."""
+    model, samples = build_tiny(), random_samples(2)
+    _, masked = ids_of(samples)
+    hidden = images.clone()
+    patches = tokens.patchify(hidden, 8)
+    for b in range(2):
+        patches[b, masked[b]] = 0
+    hidden = tokens.unpatchify(patches, (4, 4))
+    visible, _ = ids_of(samples)
+    latents = [model.encode_visible(x, visible)[0] for x in (images, hidden)]
+    assert torch.equal(*latents)
+
+
+def test_centre_weighting(images):
+    model, plain = build_tiny(), build_tiny(centre_weighting=False)
+    _, masked = ids_of(random_samples(2))
+    mask = tokens.mask_from_ids(masked, 16)
+    expected = tokens.centre_weights(mask, (4, 4)).gather(1, masked)
+    assert torch.equal(model.token_weights(masked), expected)
+    assert torch.equal(plain.token_weights(masked), torch.ones(2, 12))
+    assert expected.min() > 1
+
+
+@pytest.mark.parametrize(
+    'changes, parts',
+    [
+        (WITHOUT_FEATURES, {'L_pixel'}),
+        (WITHOUT_PIXELS, {'L_feature'}),
+        (dict(regressor=dict(type='TargetAwareDecoder', embed_dims=16)), {'L_pixel', 'L_feature'}),
+        (dict(predictor=dict(type='TargetAwareDecoder')), {'L_pixel', 'L_feature'}),
+        (
+            dict(predictor=dict(type='TargetAwareDecoder', depth=4, context_layer=1)),
+            {'L_pixel', 'L_feature'},
+        ),
+        (dict(pixel_head=dict(type='PixelHead', norm='patch')), {'L_pixel', 'L_feature'}),
+        (dict(teacher=dict(type='MomentumTeacher', fraction=0.5)), {'L_pixel', 'L_feature'}),
+    ],
+)
+def test_every_ablation_trains_all_of_its_parameters(changes, parts, images):
+    model = build_tiny(**changes)
+    log = model.loss(images, random_samples(2))
+    assert {name for name in log if name.startswith('L_')} == parts
+    log['loss'].backward()
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            assert p.grad is not None and p.grad.abs().max() > 0, name
+
+
+def test_a_share_of_the_teacher_takes_the_loss_on_that_share(images):
+    model = build_tiny(teacher=dict(type='MomentumTeacher', fraction=0.25))
+    samples = random_samples(2)
+    log = model.loss(images, samples)
+    visible, masked = ids_of(samples)
+    latent, context = model.encode_visible(images, visible)
+    pred = model.predictor(latent, context(model.predictor), masked)[:, :4]
+    target = model.feature_head.target(model.teacher.encoder.encode(images, masked[:, :4])[0][:, 1:])
+    expected = model.feature_head.loss(pred, target, model.token_weights(masked)[:, :4])
+    torch.testing.assert_close(log['L_feature'], expected)
+
+
+def test_context_comes_from_the_named_block(images):
+    samples = random_samples(2)
+    for layer, resolved in ((0, 0), (1, 1), (-1, 2)):
+        decoder = dict(type='TargetAwareDecoder', embed_dims=16, context_layer=layer)
+        model = build_tiny(regressor=decoder)
+        visible, _ = ids_of(samples)
+        _, context = model.encode_visible(images, visible)
+        expected = model.backbone.encode(images, visible, taps=(resolved,))[1][resolved]
+        assert torch.equal(context(model.regressor), expected)
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_part(images):
+    model = build_tiny()
+    images[0, 0, 0, 0] = float('nan')
+    with pytest.raises(FloatingPointError, match='L_pixel=nan'):
+        model.loss(images, random_samples(2))
+    model = build_tiny(**WITHOUT_PIXELS)
+    with torch.no_grad():
+        model.predictor.head.weight.fill_(float('inf'))
+    with pytest.raises(FloatingPointError, match='L_feature=nan'):
+        model.loss(torch.randn(2, 3, 32, 32), random_samples(2))
+
+
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        ({**WITHOUT_PIXELS, **WITHOUT_FEATURES}, 'found neither'),
+        (dict(teacher=None), 'found no teacher'),
+        (dict(pixel_head=None), 'found no pixel_head'),
+        (
+            dict(regressor=dict(type='TargetAwareDecoder', context_layer=3)),
+            'blocks 0 to 2, found context_layer=3',
+        ),
+        (
+            dict(backbone=dict(type='BootMAEViT', arch='small', img_size=33, patch_size=8)),
+            r'in an image of \(33, 33\)',
+        ),
+    ],
+)
+def test_contradictory_configs_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        build_tiny(**changes)

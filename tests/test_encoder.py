@@ -1,0 +1,117 @@
+"""The encoder on subsets of patches, and its fixed position embedding."""
+
+import math
+
+import pytest
+import torch
+from mmpretrain.models.backbones import VisionTransformer
+
+from bootmae_mm.pretrain.encoder import BootMAEViT, sincos_position_embedding
+
+ARCH = dict(embed_dims=24, num_layers=3, num_heads=3, feedforward_channels=48)
+
+
+def build(**kwargs) -> BootMAEViT:
+    model = BootMAEViT(ARCH, **{**dict(img_size=32, patch_size=8), **kwargs})
+    model.init_weights()
+    model.eval()
+    return model
+
+
+@pytest.mark.parametrize('grid', [(3, 3), (2, 5), (5, 2)])
+def test_position_embedding_is_row_major_moco_v3(grid):
+    dims = 16
+    embedding = sincos_position_embedding(grid, dims)[0]
+    assert embedding[0].abs().max() == 0
+    for row in range(grid[0]):
+        for column in range(grid[1]):
+            omegas = [10000 ** (-d / (dims // 4)) for d in range(dims // 4)]
+            expected = [
+                f(position * omega)
+                for position, f in (
+                    (row, math.sin), (row, math.cos), (column, math.sin), (column, math.cos),
+                )
+                for omega in omegas
+            ]  # fmt: skip
+            actual = embedding[1 + row * grid[1] + column]
+            torch.testing.assert_close(actual, torch.tensor(expected), atol=1e-6, rtol=1e-5)
+
+
+def test_all_patches_give_the_backbone_of_mmpretrain(images):
+    """The same weights in mmpretrain's ViT give the same features: one layout, one function."""
+    model = build(out_type='raw')
+    stock = VisionTransformer(ARCH, img_size=32, patch_size=8, out_type='raw')
+    stock.eval()
+    stock.load_state_dict(model.state_dict(), strict=True)
+    last, _ = model.encode(images)
+    torch.testing.assert_close(model.ln1(last), stock(images)[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(model(images)[0], stock(images)[0], atol=1e-5, rtol=1e-5)
+
+
+def test_a_subset_is_encoded_as_if_the_other_patches_were_not_there(images):
+    model = build()
+    ids = torch.tensor([[3, 0, 9], [15, 7, 8]])
+    x = model.patch_embed(images)[0] + model.pos_embed[:, 1:]
+    x = torch.stack([x[b, ids[b]] for b in range(2)])
+    x = torch.cat([(model.cls_token + model.pos_embed[:, :1]).expand(2, 1, -1), x], dim=1)
+    outputs = []
+    for layer in model.layers:
+        x = layer(x)
+        outputs.append(x)
+    last, taps = model.encode(images, ids, taps=(0, 2))
+    torch.testing.assert_close(last, outputs[-1])
+    assert sorted(taps) == [0, 2]
+    torch.testing.assert_close(taps[0], outputs[0])
+
+
+def test_the_order_of_the_patches_does_not_matter(images):
+    model = build()
+    ids = torch.tensor([[3, 0, 9], [15, 7, 8]])
+    forwards, backwards = (model.encode(images, order)[0] for order in (ids, ids.flip(1)))
+    torch.testing.assert_close(forwards[:, 1:], backwards[:, 1:].flip(1), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(forwards[:, 0], backwards[:, 0], atol=1e-5, rtol=1e-5)
+
+
+def test_non_square_images():
+    model = build(img_size=(16, 40))
+    assert model.pos_embed.shape == (1, 1 + 2 * 5, 24)
+    last, _ = model.encode(torch.randn(1, 3, 16, 40))
+    assert last.shape == (1, 11, 24) and last.isfinite().all()
+
+
+def test_initialisation_has_the_release_bounds():
+    model = build()
+    qkv, fc2 = model.layers[1].attn.qkv, model.layers[1].ffn.layers[1]
+    assert qkv.weight.abs().max().item() == pytest.approx(math.sqrt(6 / 48), rel=0.02)
+    assert fc2.weight.abs().max().item() == pytest.approx(math.sqrt(6 / 72), rel=0.02)
+    patches = model.patch_embed.projection
+    bound = math.sqrt(6 / (3 * 8 * 8 + 24))
+    assert patches.weight.abs().max().item() == pytest.approx(bound, rel=0.02)
+    assert 0 < model.cls_token.abs().max() < 1e-5
+    assert qkv.bias.abs().max() == fc2.bias.abs().max() == patches.bias.abs().max() == 0
+    assert not model.pos_embed.requires_grad
+    expected = sincos_position_embedding((4, 4), 24)
+    torch.testing.assert_close(model.pos_embed.data, expected)
+
+
+@pytest.mark.parametrize(
+    'arch, dims, depth, heads',
+    [('small', 384, 12, 6), ('base', 768, 12, 12), ('large', 1024, 24, 16), ('huge', 1280, 32, 16)],
+)
+def test_named_sizes(arch, dims, depth, heads):
+    expected = dict(
+        embed_dims=dims, num_layers=depth, num_heads=heads, feedforward_channels=4 * dims
+    )
+    assert BootMAEViT.arch_zoo[arch] == expected
+
+
+@pytest.mark.parametrize(
+    'arch, message',
+    [
+        (dict(ARCH, num_heads=5), '5 heads and width 24'),
+        (dict(ARCH, embed_dims=30), 'divisible by 4, found 30'),
+    ],
+)
+def test_impossible_sizes_are_refused(arch, message):
+    with pytest.raises(ValueError, match=message):
+        BootMAEViT(arch, img_size=32, patch_size=8)
