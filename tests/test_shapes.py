@@ -215,7 +215,10 @@ def test_several_shapes_have_disjoint_visible_masks(num_shapes):
         masks = np.stack([shape.mask for shape in scene.shapes])
         assert len(masks) == num_shapes and scene.shapes[0].class_id == scene.label == 1
         assert masks.sum(axis=0).max() == 1
-        assert (masks.sum(axis=(1, 2)) > 0).all()
+        cell = 64 / math.ceil(math.sqrt(num_shapes))
+        smallest, largest = (math.pi / 4 * (share * cell) ** 2 for share in (0.24, 0.40))
+        areas = masks.sum(axis=(1, 2))
+        assert (areas > 0.8 * smallest).all() and (areas < 1.25 * largest).all()
 
 
 def test_smallest_shapes_keep_a_mask_and_smaller_ones_are_refused():
@@ -288,6 +291,15 @@ def test_picture_depends_on_seed_split_and_index_only(tmp_path):
     small, large, other = (file_hashes(tmp_path / name) for name in ('small', 'large', 'other'))
     assert small.items() <= large.items()
     assert not set(small.values()) & set(other.values())
+
+
+def test_size_range_reaches_the_pictures(tmp_path):
+    shapes.write_imagenet_layout(tmp_path, 8, 8, 32, 1, size_range=(0.5, 0.5))
+    with Image.open(tmp_path / 'val' / CLASSES[2] / '000002.png') as image:
+        written = np.asarray(image)
+    scene = shapes.split_scene(1, 'val', 2, 32, (0.5, 0.5))
+    assert np.array_equal(written, scene.image)
+    assert scene.shapes[0].mask.sum() == pytest.approx(math.pi / 4 * 16**2, rel=0.15)
 
 
 def test_written_once(tmp_path):

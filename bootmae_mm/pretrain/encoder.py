@@ -7,11 +7,13 @@ import math
 from typing import Dict, Optional, Sequence, Tuple
 
 import torch
+from mmengine.logging import print_log
 from mmpretrain.models.backbones import VisionTransformer
 from mmpretrain.models.utils import build_2d_sincos_position_embedding, resize_pos_embed
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from ..checkpoint import load_encoder, read_state_dict
 from . import tokens
 from .layers import FusedProjection, init_linears_
 
@@ -46,7 +48,8 @@ class BootMAEViT(VisionTransformer):
     Args:
         arch: 'small', 'base', 'large', 'huge' or a dict with ``embed_dims``, ``num_layers``,
             ``num_heads`` and ``feedforward_channels``.
-        **kwargs: Those of :class:`mmpretrain.models.VisionTransformer`.
+        **kwargs: Those of :class:`mmpretrain.models.VisionTransformer`. ``init_cfg`` may also be
+            ``dict(type='PretrainedEncoder', checkpoint=path)``, see :meth:`init_weights`.
 
     Raises:
         ValueError: If the heads do not divide the width or 4 does not.
@@ -76,9 +79,19 @@ class BootMAEViT(VisionTransformer):
         self.pos_embed.copy_(embedding[:, -self.pos_embed.shape[1] :])
 
     def init_weights(self) -> None:
-        """Load ``init_cfg``'s weights, or initialise as the authors' release does."""
+        """Initialise as the authors' release does, or load ``init_cfg``'s weights.
+
+        ``dict(type='PretrainedEncoder', checkpoint=path)`` loads every tensor or fails
+        (:func:`bootmae_mm.checkpoint.load_encoder`); mmengine's ``Pretrained`` only logs a warning
+        when nothing fits.
+        """
+        cfg = self.init_cfg if isinstance(self.init_cfg, dict) else {}
+        if cfg.get('type') == 'PretrainedEncoder':
+            report = load_encoder(self, read_state_dict(cfg['checkpoint']))
+            print_log(f'{cfg["checkpoint"]}: {report}', logger='current')
+            return
         super().init_weights()
-        if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
+        if cfg.get('type') == 'Pretrained':
             return
         init_linears_(self.layers)
         self._fill_pos_embed()

@@ -1,0 +1,160 @@
+"""Weights between layouts, strictly; files that are damaged or hostile."""
+
+import os
+
+import pytest
+import torch
+from mmpretrain.registry import MODELS
+
+from bootmae_mm import checkpoint
+from bootmae_mm.parity import Golden, initial_state
+from bootmae_mm.pretrain.encoder import BootMAEViT
+
+from .conftest import DATA, build_tiny, tiny_config
+
+
+def release_shapes(dims: int, depth: int, decoder_dims: int = 512, heads: int = 12) -> dict:
+    """Names and shapes of a released pretraining checkpoint, written down from its description:
+    224-pixel images, patch 16, two decoder blocks, heads ``decoder_dims // heads`` wide."""
+    shapes = {
+        'cls_token': (1, 1, dims),
+        'pos_embed': (1, 197, dims),
+        'de_pos_embed': (1, 197, decoder_dims),
+        'patch_embed.proj.weight': (dims, 3, 16, 16),
+        'patch_embed.proj.bias': (dims,),
+        'norm.weight': (dims,),
+        'norm.bias': (dims,),
+    }
+
+    def add_block(prefix: str, width: int, inner: int, norms: dict) -> None:
+        for norm, size in norms.items():
+            shapes[f'{prefix}.{norm}.weight'] = shapes[f'{prefix}.{norm}.bias'] = (size,)
+        shapes[f'{prefix}.attn.q_bias'] = shapes[f'{prefix}.attn.v_bias'] = (inner,)
+        shapes[f'{prefix}.attn.qkv.weight'] = (3 * inner, width)
+        shapes[f'{prefix}.attn.proj.weight'] = (width, inner)
+        shapes[f'{prefix}.attn.proj.bias'] = (width,)
+        shapes[f'{prefix}.mlp.fc1.weight'] = (4 * width, width)
+        shapes[f'{prefix}.mlp.fc1.bias'] = (4 * width,)
+        shapes[f'{prefix}.mlp.fc2.weight'] = (width, 4 * width)
+        shapes[f'{prefix}.mlp.fc2.bias'] = (width,)
+
+    for block in range(depth):
+        add_block(f'blocks.{block}', dims, dims, dict(norm1=dims, norm2=dims))
+    for suffix, width in (('', decoder_dims), ('_1', dims)):
+        inner = width // heads * heads
+        for block in range(2):
+            prefix = f'decode_blocks{suffix}.{block}'
+            norms = dict(norm1=width, norm2=width, norm3=width, norm4=dims)
+            add_block(prefix, width, inner, norms)
+            shapes[f'{prefix}.c_attn.q_bias'] = shapes[f'{prefix}.c_attn.v_bias'] = (inner,)
+            shapes[f'{prefix}.c_attn.q.weight'] = (inner, width)
+            shapes[f'{prefix}.c_attn.kv.weight'] = (2 * inner, dims)
+            shapes[f'{prefix}.c_attn.proj.weight'] = (width, inner)
+            shapes[f'{prefix}.c_attn.proj.bias'] = (width,)
+        shapes[f'mask_token{suffix}'] = (1, 1, width)
+        shapes[f'down{suffix}.weight'] = (width, dims)
+        shapes[f'down{suffix}.bias'] = (width,)
+        shapes[f'decode_norm{suffix}.weight'] = shapes[f'decode_norm{suffix}.bias'] = (width,)
+    shapes['lm_head.proj.weight'] = (decoder_dims, 3, 16, 16)
+    shapes['lm_head.proj.bias'] = (3,)
+    shapes['lm_head_1.weight'] = (dims, dims)
+    shapes['lm_head_1.bias'] = (dims,)
+    return shapes
+
+
+@pytest.mark.parametrize('arch, dims, depth, heads', [('base', 768, 12, 12), ('large', 1024, 24, 16)])
+def test_released_checkpoints_load_strictly(arch, dims, depth, heads):
+    """Every name and shape of the release, decoders and 42-wide heads included."""
+    config = tiny_config(
+        backbone=dict(type='BootMAEViT', arch=arch, img_size=224, patch_size=16),
+        regressor=dict(type='TargetAwareDecoder', embed_dims=512, context_layer=0),
+    )
+    for name in ('teacher', 'predictor', 'feature_head'):
+        config.pop(name)
+    config.update(predictor=tiny_config()['predictor'], feature_head=dict(type='FeatureHead'))
+    with torch.device('meta'):
+        config['teacher'] = dict(type='MomentumTeacher')
+        model = MODELS.build(config)
+        shapes = release_shapes(dims, depth, heads=heads)
+        state = checkpoint.from_release({name: torch.empty(s) for name, s in shapes.items()})
+    own = {k: v.shape for k, v in model.state_dict().items() if not k.startswith('teacher.')}
+    assert {name: value.shape for name, value in state.items()} == own
+
+
+def test_the_golden_weights_load_strictly_and_go_back():
+    golden = Golden(DATA / 'bootmae_tiny.npz')
+    student = golden.tensors('student')
+    back = checkpoint.to_release(checkpoint.from_release(student))
+    assert back.keys() == student.keys()
+    assert all(torch.equal(back[name], student[name]) for name in student)
+    assert any(name.startswith('teacher.encoder.') for name in initial_state(golden))
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match="unknown name 'head.weight'"):
+        checkpoint.from_release({'head.weight': torch.zeros(1)})
+    with pytest.raises(ValueError, match="unknown name 'backbone.other'"):
+        checkpoint.to_release({'backbone.other': torch.zeros(1)})
+
+
+def encoder() -> BootMAEViT:
+    return build_tiny(seed=1).backbone
+
+
+@pytest.mark.parametrize('layout', ['algorithm', 'bare', 'release'])
+def test_an_encoder_loads_from_every_layout(layout):
+    source = build_tiny(seed=2)
+    state = {
+        'algorithm': source.state_dict,
+        'bare': source.backbone.state_dict,
+        'release': lambda: checkpoint.to_release(
+            source.backbone.state_dict(), checkpoint.ENCODER_NAMES
+        ),
+    }[layout]()
+    target = encoder()
+    assert checkpoint.load_encoder(target, state) == 'loaded 42/42 encoder tensors'
+    expected = source.backbone.state_dict()
+    assert all(torch.equal(v, expected[name]) for name, v in target.state_dict().items())
+
+
+def test_an_incomplete_or_other_encoder_is_refused():
+    state = build_tiny().state_dict()
+    with pytest.raises(ValueError, match='found 41 in the checkpoint; missing are ln1.bias'):
+        checkpoint.load_encoder(encoder(), {k: v for k, v in state.items() if k != 'backbone.ln1.bias'})
+    state['backbone.ln1.bias'] = torch.zeros(5)
+    with pytest.raises(ValueError, match='of another encoder'):
+        checkpoint.load_encoder(encoder(), state)
+    with pytest.raises(ValueError, match='found 0 in the checkpoint'):
+        checkpoint.load_encoder(encoder(), {'decode_head.weight': torch.zeros(1)})
+
+
+class Command:
+    """Unpickling it would run a command."""
+
+    def __reduce__(self):
+        return os.mkdir, ('pickle_ran_code',)
+
+
+def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({'state_dict': {'x': torch.zeros(1)}, 'meta': Command()}, 'bad.pth')
+    with pytest.raises(ValueError, match='damaged or holds other objects'):
+        checkpoint.read_state_dict('bad.pth')
+    assert not os.path.exists('pickle_ran_code')
+
+
+@pytest.mark.parametrize('damage', [lambda b: b[: len(b) // 2], lambda b: b'', lambda b: b'text'])
+def test_a_damaged_file_is_refused(damage, tmp_path):
+    path = tmp_path / 'weights.pth'
+    torch.save({'x': torch.zeros(100)}, path)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match='damaged'):
+        checkpoint.read_state_dict(path)
+
+
+def test_a_missing_file_and_a_file_without_weights_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='found nothing at'):
+        checkpoint.read_state_dict(tmp_path / 'none.pth')
+    torch.save({'epoch': 3}, tmp_path / 'empty.pth')
+    with pytest.raises(ValueError, match='found none'):
+        checkpoint.read_state_dict(tmp_path / 'empty.pth')
