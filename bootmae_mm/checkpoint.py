@@ -5,9 +5,8 @@ authors' checkpoints (``blocks.0.norm1.weight``).
 """
 
 import re
-from collections import OrderedDict
 from pathlib import Path
-from typing import Dict, Mapping, Union
+from typing import Callable, Dict, Mapping, Union
 
 import numpy as np
 import torch
@@ -176,10 +175,20 @@ def read_state_dict(path: Union[str, Path]) -> State:
 
 
 def _safe_globals() -> list:
-    """What mmengine stores beside tensors: log buffers made of NumPy arrays."""
-    reconstruct = np.ndarray([]).__reduce__()[0]
-    return [HistoryBuffer, reconstruct, np.ndarray, np.dtype, type(np.dtype('float64')),
-            type(np.dtype('int64')), OrderedDict]  # fmt: skip
+    """What mmengine stores beside tensors: log buffers, made of NumPy arrays and of references to
+    their own methods (which pickle writes as ``getattr(HistoryBuffer, name)``)."""
+    numpy_makers = np.ndarray([]).__reduce__()[0], np.float64(0).__reduce__()[0]
+    modules = 'numpy.core.multiarray', 'numpy._core.multiarray'  # NumPy 1 and 2
+    named = [(make, f'{module}.{make.__name__}') for make in numpy_makers for module in modules]
+    dtypes = {type(np.dtype(kind)) for kind in ('float64', 'float32', 'int64')}
+    getter = _method_of_log_buffer, 'builtins.getattr'
+    return [HistoryBuffer, np.ndarray, np.dtype, *dtypes, *named, getter]
+
+
+def _method_of_log_buffer(owner: type, name: str) -> Callable:
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
+        raise ValueError(f'it asks for {name!r} of {owner!r}')
+    return getattr(owner, name)
 
 
 def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor]) -> str:

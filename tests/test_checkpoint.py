@@ -4,6 +4,7 @@ import os
 
 import pytest
 import torch
+from mmengine.logging import HistoryBuffer
 from mmpretrain.registry import MODELS
 
 from bootmae_mm import checkpoint
@@ -135,9 +136,17 @@ class Command:
         return os.mkdir, ('pickle_ran_code',)
 
 
-def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, monkeypatch):
+class Attribute:
+    """Unpickling it would fetch an attribute that log buffers do not store."""
+
+    def __reduce__(self):
+        return getattr, (HistoryBuffer, '__init__')
+
+
+@pytest.mark.parametrize('attack', [Command, Attribute])
+def test_a_pickle_with_code_is_refused_and_not_run(attack, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    torch.save({'state_dict': {'x': torch.zeros(1)}, 'meta': Command()}, 'bad.pth')
+    torch.save({'state_dict': {'x': torch.zeros(1)}, 'meta': attack()}, 'bad.pth')
     with pytest.raises(ValueError, match='damaged or holds other objects'):
         checkpoint.read_state_dict('bad.pth')
     assert not os.path.exists('pickle_ran_code')
