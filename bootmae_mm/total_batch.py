@@ -1,7 +1,7 @@
 """The total batch a recipe states, kept for any number of processes."""
 
 from mmengine.dist import get_world_size
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, ParamSchedulerHook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
@@ -44,3 +44,19 @@ class TotalBatchHook(Hook):
             f'Total batch {self.total_batch_size} = {batch} per process × {world_size} processes '
             f'× {count} accumulated.'
         )
+
+
+@HOOKS.register_module()
+class OptimizerStepSchedulerHook(ParamSchedulerHook):
+    """Moves the learning rate from optimiser step to optimiser step.
+
+    mmengine's hook moves it from batch to batch, so that the rate of a step depends on how many
+    batches are accumulated. Iteration-based schedules still count batches.
+    """
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
+        """Catch up with all batches of a step once it is done."""
+        count = runner.optim_wrapper._accumulative_counts
+        if self.every_n_train_iters(runner, count):
+            for _ in range(count):
+                super().after_train_iter(runner, batch_idx, data_batch, outputs)

@@ -7,10 +7,12 @@
 Shape suffixes: see :mod:`bootmae_mm.pretrain.tokens`.
 """
 
+import math
 from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
+from mmengine.dist import all_reduce
 from mmpretrain.models.selfsup import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -112,9 +114,6 @@ class BootMAE(BaseSelfSupervisor):
             ``loss``, the sum to minimise, and for the log its parts ``L_pixel`` and ``L_feature``
             (unweighted), the spreads of targets and predictions, ``feature_weight`` and
             ``teacher_decay``.
-
-        Raises:
-            FloatingPointError: If a part of the loss is not finite.
         """
         ids_visible_BV, ids_masked_BM = self.patch_ids(data_samples, inputs.device)
         weight_BM = self.token_weights(ids_masked_BM)
@@ -137,8 +136,21 @@ class BootMAE(BaseSelfSupervisor):
             total = total + self.feature_weight * log['L_feature']
             if isinstance(self.teacher, MomentumTeacher):
                 log['teacher_decay'] = inputs.new_tensor(self.teacher.decay)
-        require_finite(log)
         return dict(loss=total, **log)
+
+    def parse_losses(self, losses: Dict[str, Tensor]) -> Tuple[Tensor, Dict[str, float]]:
+        """The loss to minimise, and the log: every value averaged over the processes, as a float.
+
+        The host waits for the device once, for all of them together.
+
+        Raises:
+            FloatingPointError: If a part of the loss is not finite, in all processes alike.
+        """
+        values = torch.stack([value.detach().float() for value in losses.values()])
+        all_reduce(values, op='mean')
+        log = dict(zip(losses, values.tolist(), strict=True))
+        require_finite(log)
+        return losses['loss'], log
 
     def patch_ids(
         self, data_samples: List[DataSample], device: torch.device
@@ -189,13 +201,12 @@ def require_parts(*targets: Dict[str, Optional[dict]]) -> None:
         )
 
 
-def require_finite(parts: Dict[str, Tensor]) -> None:
-    """Raise ``FloatingPointError`` naming the parts that are not finite."""
-    if torch.stack([value.detach().float() for value in parts.values()]).isfinite().all():
-        return
-    broken = [f'{name}={float(v)}' for name, v in parts.items() if not v.isfinite()]
-    raise FloatingPointError(
-        f'Training stopped since a part of the loss is not finite: {", ".join(broken)}. Resume from '
-        'the last checkpoint with a lower learning rate, or with bfloat16 or float32 instead of '
-        'float16.'
-    )
+def require_finite(log: Dict[str, float]) -> None:
+    """Raise ``FloatingPointError`` naming the values that are not finite."""
+    broken = [f'{name}={value}' for name, value in log.items() if not math.isfinite(value)]
+    if broken:
+        raise FloatingPointError(
+            f'Training stopped since a part of the loss is not finite: {", ".join(broken)}. Resume '
+            'from the last checkpoint with a lower learning rate, or with bfloat16 or float32 '
+            'instead of float16.'
+        )

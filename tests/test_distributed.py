@@ -1,0 +1,69 @@
+"""Two processes against one: the same losses and the same weights to float32 round-off."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from bootmae_mm import checkpoint
+from bootmae_mm.training import build_runner
+
+from .conftest import ROOT, run_config, write_images
+
+
+def losses(work_dir: Path) -> list:
+    lines = next(work_dir.rglob('scalars.json')).read_text().splitlines()
+    return [json.loads(line)['loss'] for line in lines]
+
+
+def train_single(cfg) -> None:
+    build_runner(cfg).train()
+
+
+def train_double(cfg, tmp_path: Path) -> None:
+    """With the user's command, from another directory than the project's."""
+    cfg.dump(str(tmp_path / 'config.py'))
+    subprocess.run(
+        ['bash', str(ROOT / 'tools/dist_train.sh'), 'config.py', '2'],
+        cwd=tmp_path, env={**os.environ, 'OMP_NUM_THREADS': '1'}, check=True, timeout=300,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory) -> dict:
+    """16 images, total batch 8, two epochs: one process with 8, two with 4, one with 2 × 4."""
+    root = tmp_path_factory.mktemp('distributed')
+    folder = write_images(root / 'images', 18)
+    train_single(run_config(folder, root / 'one', total=8, batch=8))
+    train_single(run_config(folder, root / 'accumulated', total=8, batch=4))
+    train_double(run_config(folder, root / 'two', total=8, batch=4), root)
+    return {name: root / name for name in ('one', 'two', 'accumulated')}
+
+
+def test_two_processes_give_the_losses_of_one(runs):
+    assert len(losses(runs['one'])) == 4
+    assert losses(runs['two']) == pytest.approx(losses(runs['one']), rel=2e-5)
+
+
+@pytest.mark.parametrize('other', ['two', 'accumulated'])
+def test_the_weights_are_the_same_to_round_off(other, runs):
+    one, two = (
+        checkpoint.read_state_dict(runs[name] / 'epoch_2.pth') for name in ('one', other)
+    )
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, atol=2e-5, rtol=1e-4, msg=lambda m: name + m)
+
+
+def test_the_student_has_moved(runs):
+    """The comparison above would hold for runs that do nothing."""
+    state = checkpoint.read_state_dict(runs['one'] / 'epoch_2.pth')
+    moved = [
+        (value - state[name.replace('backbone.', 'teacher.encoder.')]).abs().max()
+        for name, value in state.items()
+        if name.startswith('backbone.layers')
+    ]
+    assert max(moved) > 1e-4
