@@ -51,7 +51,8 @@ class OptimizerStepSchedulerHook(ParamSchedulerHook):
     """Moves the learning rate from optimiser step to optimiser step.
 
     mmengine's hook moves it from batch to batch, so that the rate of a step depends on how many
-    batches are accumulated. Iteration-based schedules still count batches.
+    batches are accumulated. Iteration-based schedules still count batches; mmengine's linear
+    warm-up reaches its end one batch early, which is all that is left of the difference.
     """
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):

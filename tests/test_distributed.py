@@ -37,9 +37,15 @@ def runs(tmp_path_factory) -> dict:
     """16 images, total batch 8, two epochs: one process with 8, two with 4, one with 2 × 4."""
     root = tmp_path_factory.mktemp('distributed')
     folder = write_images(root / 'images', 18)
-    train_single(run_config(folder, root / 'one', total=8, batch=8))
-    train_single(run_config(folder, root / 'accumulated', total=8, batch=4))
-    train_double(run_config(folder, root / 'two', total=8, batch=4), root)
+    def config(name: str, batch: int):
+        cfg = run_config(folder, root / name, total=8, batch=batch)
+        cfg.param_scheduler = [cfg.param_scheduler[1]]
+        cfg.param_scheduler[0].begin = 0
+        return cfg
+
+    train_single(config('one', batch=8))
+    train_single(config('accumulated', batch=4))
+    train_double(config('two', batch=4), root)
     return {name: root / name for name in ('one', 'two', 'accumulated')}
 
 
