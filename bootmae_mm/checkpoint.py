@@ -5,15 +5,15 @@ authors' checkpoints (``blocks.0.norm1.weight``).
 """
 
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Callable, Dict, Mapping, Union
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
-State = Dict[str, Tensor]
+State = dict[str, Tensor]
 
 # Modules of the release and ours; '*' stands for a block's index.
 ENCODER_NAMES = {
@@ -44,7 +44,7 @@ DECODER_BLOCK_NAMES = {
 }
 
 
-def _decoder_names(ours: str, suffix: str, head: str) -> Dict[str, str]:
+def _decoder_names(ours: str, suffix: str, head: str) -> dict[str, str]:
     names = {
         f'mask_token{suffix}': f'{ours}.mask_token',
         f'down{suffix}': f'{ours}.embed',
@@ -145,7 +145,7 @@ def _split_biases(fused: Mapping[str, Tensor]) -> State:
     return release
 
 
-def read_state_dict(path: Union[str, Path]) -> State:
+def read_state_dict(path: str | Path) -> State:
     """Read the weights of a checkpoint file without ever running code in it.
 
     Reads PyTorch files of mmengine, of the release and of bare weights.
@@ -163,8 +163,8 @@ def read_state_dict(path: Union[str, Path]) -> State:
     except Exception as error:  # a damaged file makes torch's reader raise almost anything
         first_line = str(error).strip().partition('\n')[0]
         raise ValueError(
-            f'Expected a checkpoint of tensors, found a file that is damaged or holds other objects '
-            f'at {str(path)!r} ({first_line}).'
+            f'Expected a checkpoint of tensors, found a file that is damaged or holds other '
+            f'objects at {str(path)!r} ({first_line}).'
         ) from error
     for key in ('state_dict', 'model', 'module'):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):

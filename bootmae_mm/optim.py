@@ -1,7 +1,6 @@
 """Optimiser wrapper for mixed precision on any device, and parameter groups for weight decay."""
 
 from contextlib import contextmanager
-from typing import Dict, List, Optional, Union
 
 import torch
 from mmengine.device import get_device
@@ -84,7 +83,7 @@ class WeightDecayConstructor:
         paramwise_cfg: None; there is nothing to set.
     """
 
-    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: Optional[dict] = None) -> None:
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         if paramwise_cfg:
             raise ValueError(
                 f'WeightDecayConstructor takes no paramwise_cfg, found {paramwise_cfg}; remove it.'
@@ -100,7 +99,7 @@ class WeightDecayConstructor:
         return OPTIM_WRAPPERS.build(self.wrapper_cfg, default_args=dict(optimizer=optimizer))
 
     @staticmethod
-    def _groups(model: nn.Module) -> List[Dict[str, Union[list, float]]]:
+    def _groups(model: nn.Module) -> list[dict[str, list | float]]:
         trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         with_decay = [p for name, p in trained if decays(name, p)]
         without = [p for name, p in trained if not decays(name, p)]

@@ -5,8 +5,9 @@ are in its ``meta_json``. Checks yield :class:`Row` s; nothing here knows how th
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Union
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ class Golden:
         ValueError: If the file is not a golden archive.
     """
 
-    def __init__(self, path: Union[str, Path]) -> None:
+    def __init__(self, path: str | Path) -> None:
         try:
             with np.load(path) as archive:
                 self.arrays = {name: archive[name] for name in archive.files}
@@ -54,7 +55,7 @@ class Golden:
                 f'({error}).'
             ) from error
 
-    def tensors(self, prefix: str) -> Dict[str, Tensor]:
+    def tensors(self, prefix: str) -> dict[str, Tensor]:
         """Arrays whose names begin with ``prefix/``, as float32 tensors without it."""
         return {
             name.removeprefix(f'{prefix}/'): torch.from_numpy(np.asarray(array)).float()
@@ -72,7 +73,7 @@ def largest_relative_difference(ours, golden) -> float:
     return float(np.abs(ours - golden).max() / scale)
 
 
-def compare(path: Union[str, Path]) -> List[Row]:
+def compare(path: str | Path) -> list[Row]:
     """All comparisons that a golden file allows.
 
     Raises:
@@ -145,7 +146,7 @@ def compare_pretraining(golden: Golden) -> Iterator[Row]:
     )
 
 
-def initial_state(golden: Golden) -> Dict[str, Tensor]:
+def initial_state(golden: Golden) -> dict[str, Tensor]:
     """Student and teacher of a golden file in our layout, complete."""
     state = checkpoint.from_release(golden.tensors('student'))
     teacher = checkpoint.from_release(golden.tensors('teacher'), checkpoint.ENCODER_NAMES)
@@ -163,7 +164,7 @@ def compare_pos_embeds(model: BootMAE, golden: Golden) -> Iterator[Row]:
         yield Row(f'student {name}', difference, OUTPUT_TOLERANCE)
 
 
-def compare_step(model: BootMAE, data: Dict[str, Tensor], step: int, num_masked: int):
+def compare_step(model: BootMAE, data: dict[str, Tensor], step: int, num_masked: int):
     """Forward and backward of one step against ``data``; leaves the gradients in place."""
     ids_BN = data['ids_shuffle'].long()
     num_visible = ids_BN.shape[1] - num_masked
@@ -174,9 +175,7 @@ def compare_step(model: BootMAE, data: Dict[str, Tensor], step: int, num_masked:
     model.feature_weight = float(data['feature_weight'])
     losses = model.loss(data['images'], samples)
     losses['loss'].backward()
-    ours = dict(
-        pixel_loss=losses['L_pixel'], feature_loss=losses['L_feature'], loss=losses['loss']
-    )
+    ours = dict(pixel_loss=losses['L_pixel'], feature_loss=losses['L_feature'], loss=losses['loss'])
     ours.update(masks(model, ids_BN[:, num_visible:]))
     if 'pixel_pred' in data:
         ours.update(predictions(model, data['images'], ids_BN, num_visible))
@@ -193,7 +192,7 @@ def compare_step(model: BootMAE, data: Dict[str, Tensor], step: int, num_masked:
         yield from norm_rows(f'step {step} grad norm', ours, gradients)
 
 
-def masks(model: BootMAE, ids_masked_BM: Tensor) -> Dict[str, Tensor]:
+def masks(model: BootMAE, ids_masked_BM: Tensor) -> dict[str, Tensor]:
     """Mask and token weights over the whole grid."""
     mask_BN = tokens.mask_from_ids(ids_masked_BM, model.grid[0] * model.grid[1])
     weights = torch.zeros(mask_BN.shape)
@@ -202,8 +201,8 @@ def masks(model: BootMAE, ids_masked_BM: Tensor) -> Dict[str, Tensor]:
 
 
 def order_follows_blocks(ids_BN: Tensor, block_mask_BN: Tensor, max_roll: int = 3) -> bool:
-    """Whether one roll by 0 to ``max_roll`` turns "patches outside the blocks first" into ``ids_BN``
-    for the whole batch (see :func:`.pretrain.masking.order_patches`)."""
+    """Whether one roll by 0 to ``max_roll`` turns "patches outside the blocks first" into
+    ``ids_BN`` for the whole batch (see :func:`.pretrain.masking.order_patches`)."""
     blocked_BN = block_mask_BN.gather(1, ids_BN)
     unrolled = (blocked_BN.roll(-roll, dims=1) for roll in range(max_roll + 1))
     return any(bool((rows.diff(dim=1) >= 0).all()) for rows in unrolled)
@@ -212,7 +211,7 @@ def order_follows_blocks(ids_BN: Tensor, block_mask_BN: Tensor, max_roll: int = 
 @torch.no_grad()
 def predictions(
     model: BootMAE, images: Tensor, ids_BN: Tensor, num_visible: int
-) -> Dict[str, Tensor]:
+) -> dict[str, Tensor]:
     """Predictions and targets for all patches, in the grid's order."""
     ids_masked = ids_BN[:, num_visible:]
     latent, context = model.encode_visible(images, ids_BN[:, :num_visible])
@@ -234,17 +233,17 @@ def predictions(
     )
 
 
-def trained(model: BootMAE) -> Dict[str, Tensor]:
+def trained(model: BootMAE) -> dict[str, Tensor]:
     """The parameters that are trained, by name."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
-def release_parameters(model: BootMAE) -> Dict[str, Tensor]:
+def release_parameters(model: BootMAE) -> dict[str, Tensor]:
     """The student's trained parameters under the release's names."""
     return checkpoint.to_release(trained(model))
 
 
-def compare_norms(golden: Golden, prefix: str, ours: Dict[str, Tensor]) -> Iterator[Row]:
+def compare_norms(golden: Golden, prefix: str, ours: dict[str, Tensor]) -> Iterator[Row]:
     """L2 norms of ``ours`` against those stored under ``prefix``."""
     stored = {
         name.removeprefix(f'{prefix}/'): array
@@ -254,9 +253,9 @@ def compare_norms(golden: Golden, prefix: str, ours: Dict[str, Tensor]) -> Itera
     yield from norm_rows(prefix.replace('_', ' '), ours, stored)
 
 
-def norm_rows(title: str, ours: Dict[str, Tensor], golden: Dict[str, Tensor]) -> Iterator[Row]:
+def norm_rows(title: str, ours: dict[str, Tensor], golden: dict[str, Tensor]) -> Iterator[Row]:
     """A row per module: the worst parameter in it. A parameter missing on our side fails."""
-    worst: Dict[str, float] = {}
+    worst: dict[str, float] = {}
     for name, norm in golden.items():
         mine = ours[name].detach().double().norm() if name in ours else float('nan')
         module = name.partition('.')[0]

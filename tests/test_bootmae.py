@@ -93,7 +93,9 @@ def test_a_share_of_the_teacher_takes_the_loss_on_that_share(images):
     visible, masked = ids_of(samples)
     latent, context = model.encode_visible(images, visible)
     pred = model.predictor(latent, context(model.predictor), masked)[:, :4]
-    target = model.feature_head.target(model.teacher.encoder.encode(images, masked[:, :4])[0][:, 1:])
+    target = model.feature_head.target(
+        model.teacher.encoder.encode(images, masked[:, :4])[0][:, 1:]
+    )
     expected = model.feature_head.loss(pred, target, model.token_weights(masked)[:, :4])
     torch.testing.assert_close(log['L_feature'], expected)
 

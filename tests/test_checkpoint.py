@@ -63,7 +63,9 @@ def release_shapes(dims: int, depth: int, decoder_dims: int = 512, heads: int = 
     return shapes
 
 
-@pytest.mark.parametrize('arch, dims, depth, heads', [('base', 768, 12, 12), ('large', 1024, 24, 16)])
+@pytest.mark.parametrize(
+    'arch, dims, depth, heads', [('base', 768, 12, 12), ('large', 1024, 24, 16)]
+)
 def test_released_checkpoints_load_strictly(arch, dims, depth, heads):
     """Every name and shape of the release, decoders and 42-wide heads included."""
     config = tiny_config(
@@ -121,7 +123,9 @@ def test_an_encoder_loads_from_every_layout(layout):
 def test_an_incomplete_or_other_encoder_is_refused():
     state = build_tiny().state_dict()
     with pytest.raises(ValueError, match='found 41 in the checkpoint; missing are ln1.bias'):
-        checkpoint.load_encoder(encoder(), {k: v for k, v in state.items() if k != 'backbone.ln1.bias'})
+        checkpoint.load_encoder(
+            encoder(), {k: v for k, v in state.items() if k != 'backbone.ln1.bias'}
+        )
     state['backbone.ln1.bias'] = torch.zeros(5)
     with pytest.raises(ValueError, match='of another encoder'):
         checkpoint.load_encoder(encoder(), state)

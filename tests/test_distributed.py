@@ -37,6 +37,7 @@ def runs(tmp_path_factory) -> dict:
     """16 images, total batch 8, two epochs: one process with 8, two with 4, one with 2 × 4."""
     root = tmp_path_factory.mktemp('distributed')
     folder = write_images(root / 'images', 18)
+
     def config(name: str, batch: int):
         cfg = run_config(folder, root / name, total=8, batch=batch)
         cfg.param_scheduler = [cfg.param_scheduler[1]]
@@ -56,12 +57,10 @@ def test_two_processes_give_the_losses_of_one(runs):
 
 @pytest.mark.parametrize('other', ['two', 'accumulated'])
 def test_the_weights_are_the_same_to_round_off(other, runs):
-    one, two = (
-        checkpoint.read_state_dict(runs[name] / 'epoch_2.pth') for name in ('one', other)
-    )
+    one, two = (checkpoint.read_state_dict(runs[name] / 'epoch_2.pth') for name in ('one', other))
     assert one.keys() == two.keys()
     for name, value in one.items():
-        torch.testing.assert_close(two[name], value, atol=2e-5, rtol=1e-4, msg=lambda m: name + m)
+        torch.testing.assert_close(two[name], value, atol=2e-5, rtol=1e-4, msg=name)
 
 
 def test_the_student_has_moved(runs):

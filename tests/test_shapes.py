@@ -221,6 +221,13 @@ def test_several_shapes_have_disjoint_visible_masks(num_shapes):
         assert (areas > 0.8 * smallest).all() and (areas < 1.25 * largest).all()
 
 
+@pytest.mark.parametrize('seed', [692, 1375, 1545])
+def test_shapes_that_meet_in_a_pixel_do_not_share_it(seed):
+    """Seeds found by search: two neighbours each cover half of a pixel between their cells."""
+    scene = scene_of(seed, size=33, num_shapes=16, size_range=(0.5, 0.5))
+    assert sum(shape.mask.astype(int) for shape in scene.shapes).max() == 1
+
+
 def test_smallest_shapes_keep_a_mask_and_smaller_ones_are_refused():
     for label in range(NUM_CLASSES):
         for seed in range(50):

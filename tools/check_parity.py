@@ -8,12 +8,11 @@ one quantity fails.
 
 import argparse
 import sys
-from typing import List, Optional
 
 from bootmae_mm.parity import compare
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('files', nargs='+', metavar='FILE.npz', help='golden files')

@@ -93,7 +93,7 @@ def set_up(torch_index):
     with installing():
         uv_install('--no-deps', wheel)
         say('[4/5] the other packages, and this project')
-        uv_install('--override', REQUIREMENTS / 'overrides.txt', '-e', '.[onedl,dev]')
+        uv_install('--override', 'requirements/overrides.txt', '-e', '.[onedl,dev]')
     say(f'[5/5] check: {IMPORTS}')
     run([PYTHON, '-c', IMPORTS], 'the environment is installed but does not import (see above).')
     STAMP.write_text(json.dumps({'fingerprint': fingerprint(), 'torch_index': torch_index}))
@@ -196,7 +196,8 @@ def create_environment():
 
 def uv_install(*arguments):
     """`uv pip install` into `.venv` within the constraints."""
-    constraints = ['--constraints', CONSTRAINTS, '--build-constraints', CONSTRAINTS]
+    path = CONSTRAINTS.relative_to(ROOT)  # uv splits a path at its spaces
+    constraints = ['--constraints', path, '--build-constraints', path]
     run(
         [PYTHON, '-m', 'uv', 'pip', 'install', '--python', PYTHON, *constraints, *arguments],
         'uv could not install the packages (see above).',
@@ -216,7 +217,7 @@ def install_torch(torch_index):
 
 def find_or_build_mmcv():
     """Path of a wheel of onedl-mmcv with operators for this Python and torch, built if need be."""
-    probe = json.loads(subprocess.check_output([str(PYTHON), '-c', PROBE]).decode())
+    probe = probe_torch()
     version = re.search(r'^onedl-mmcv==(\S+)', CONSTRAINTS.read_text(), re.MULTILINE).group(1)
     with_cuda = can_compile_cuda(probe)
     device = f'cuda{probe["torch_cuda"]}' if with_cuda else 'cpu'
@@ -230,6 +231,14 @@ def find_or_build_mmcv():
     check_compiler(probe)
     folder.mkdir(parents=True, exist_ok=True)
     return build_mmcv(f'onedl-mmcv=={version}', folder, with_cuda)
+
+
+def probe_torch():
+    """What `.venv`'s Python, torch and CUDA are: the values printed by `PROBE`."""
+    try:
+        return json.loads(subprocess.check_output([str(PYTHON), '-c', PROBE]).decode())
+    except subprocess.CalledProcessError:
+        raise SetupError('PyTorch is installed but does not import (see above).') from None
 
 
 def can_compile_cuda(probe):

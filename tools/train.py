@@ -1,19 +1,18 @@
 """Train from a config.
 
-    python tools/train.py configs/pretrain/bootmae_vitb_800e.py [--work-dir D] [--resume [CKPT]]
-    tools/dist_train.sh configs/pretrain/bootmae_vitb_800e.py 8
+python tools/train.py configs/pretrain/bootmae_vitb_800e.py [--work-dir D] [--resume [CKPT]]
+tools/dist_train.sh configs/pretrain/bootmae_vitb_800e.py 8
 """
 
 import argparse
 from pathlib import Path
-from typing import List, Optional
 
 from mmengine.config import Config, DictAction
 
 from bootmae_mm.training import build_runner
 
 
-def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('config', help='path of the config')

@@ -8,7 +8,6 @@ Shape suffixes: see :mod:`bootmae_mm.pretrain.tokens`.
 """
 
 import math
-from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -46,14 +45,14 @@ class BootMAE(BaseSelfSupervisor):
     def __init__(
         self,
         backbone: dict,
-        regressor: Optional[dict] = None,
-        pixel_head: Optional[dict] = None,
-        predictor: Optional[dict] = None,
-        feature_head: Optional[dict] = None,
-        teacher: Optional[dict] = None,
+        regressor: dict | None = None,
+        pixel_head: dict | None = None,
+        predictor: dict | None = None,
+        feature_head: dict | None = None,
+        teacher: dict | None = None,
         centre_weighting: bool = True,
-        data_preprocessor: Optional[dict] = None,
-        init_cfg: Optional[dict] = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         require_parts(
@@ -102,7 +101,7 @@ class BootMAE(BaseSelfSupervisor):
         if isinstance(self.teacher, MomentumTeacher):
             self.teacher.copy_from(self.backbone)
 
-    def loss(self, inputs: Tensor, data_samples: List[DataSample]) -> Dict[str, Tensor]:
+    def loss(self, inputs: Tensor, data_samples: list[DataSample]) -> dict[str, Tensor]:
         """One masked view of a batch (eq. 1 to 6).
 
         Args:
@@ -138,7 +137,7 @@ class BootMAE(BaseSelfSupervisor):
                 log['teacher_decay'] = inputs.new_tensor(self.teacher.decay)
         return dict(loss=total, **log)
 
-    def parse_losses(self, losses: Dict[str, Tensor]) -> Tuple[Tensor, Dict[str, float]]:
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """The loss to minimise, and the log: every value averaged over the processes, as a float.
 
         The host waits for the device once, for all of them together.
@@ -153,10 +152,12 @@ class BootMAE(BaseSelfSupervisor):
         return losses['loss'], log
 
     def patch_ids(
-        self, data_samples: List[DataSample], device: torch.device
-    ) -> Tuple[Tensor, Tensor]:
+        self, data_samples: list[DataSample], device: torch.device
+    ) -> tuple[Tensor, Tensor]:
         """``(ids_visible_BV, ids_masked_BM)`` of a batch, on ``device``."""
-        ids = (np.stack([s.get(key) for s in data_samples]) for key in ('ids_visible', 'ids_masked'))
+        ids = (
+            np.stack([s.get(key) for s in data_samples]) for key in ('ids_visible', 'ids_masked')
+        )
         return tuple(torch.from_numpy(x).to(device, non_blocking=True) for x in ids)
 
     def token_weights(self, ids_masked_BM: Tensor) -> Tensor:
@@ -185,7 +186,7 @@ def whole_patches(backbone) -> int:
     return sides[0]
 
 
-def require_parts(*targets: Dict[str, Optional[dict]]) -> None:
+def require_parts(*targets: dict[str, dict | None]) -> None:
     """Check that each target has all of its parts or none, and that one target is there."""
     for parts in targets:
         missing = [name for name, cfg in parts.items() if not cfg]
@@ -201,7 +202,7 @@ def require_parts(*targets: Dict[str, Optional[dict]]) -> None:
         )
 
 
-def require_finite(log: Dict[str, float]) -> None:
+def require_finite(log: dict[str, float]) -> None:
     """Raise ``FloatingPointError`` naming the values that are not finite."""
     broken = [f'{name}={value}' for name, value in log.items() if not math.isfinite(value)]
     if broken:

@@ -1,7 +1,7 @@
 """Images without labels: ImageNet's train folder, or any folder of pictures."""
 
 import os
-from typing import List, Sequence, Tuple, Union
+from collections.abc import Sequence
 
 from mmengine.logging import print_log
 from mmpretrain.datasets.base_dataset import BaseDataset
@@ -11,9 +11,12 @@ from .loading import UnreadableImage
 from .sampling import SampleKey, seeded
 
 MAX_UNREADABLE = 100  # in a row
+IMAGE_EXTENSIONS = (
+    '.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.pgm', '.tif', '.tiff', '.webp', '.gif',
+)  # fmt: skip
 
 
-def find_images(folder: str, extensions: Sequence[str]) -> List[str]:
+def find_images(folder: str, extensions: Sequence[str]) -> list[str]:
     """All files below ``folder`` with one of the extensions, sorted, as paths relative to it.
 
     Raises:
@@ -62,22 +65,20 @@ class UnlabelledImages(BaseDataset):
         self,
         data_root: str,
         pipeline: Sequence = (),
-        extensions: Tuple[str, ...] = (
-            '.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.pgm', '.tif', '.tiff', '.webp', '.gif',
-        ),
+        extensions: tuple[str, ...] = IMAGE_EXTENSIONS,
         **kwargs,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.extensions = extensions
         super().__init__(ann_file='', data_root=data_root, pipeline=pipeline, **kwargs)
 
-    def load_data_list(self) -> List[dict]:
+    def load_data_list(self) -> list[dict]:
         """One entry ``img_path`` per image, in sorted order."""
         root = os.path.expanduser(self.data_root)
         return [
             dict(img_path=os.path.join(root, path)) for path in find_images(root, self.extensions)
         ]
 
-    def __getitem__(self, key: Union[SampleKey, int]) -> dict:
+    def __getitem__(self, key: SampleKey | int) -> dict:
         """The sample of a key; a bare index is taken as (seed 0, epoch 0)."""
         if not self._fully_initialized:
             self.full_init()

@@ -3,8 +3,6 @@
 Shape suffixes: see :mod:`bootmae_mm.pretrain.tokens`; E is the decoder's width, D the encoder's.
 """
 
-from typing import Optional, Tuple
-
 import torch
 from mmengine.model import BaseModule, ModuleList
 from mmpretrain.registry import MODELS
@@ -41,16 +39,16 @@ class TargetAwareDecoder(BaseModule):
 
     def __init__(
         self,
-        embed_dims: Optional[int] = None,
+        embed_dims: int | None = None,
         depth: int = 2,
-        context_layer: Optional[int] = None,
+        context_layer: int | None = None,
         *,
         encoder_dims: int,
         num_heads: int,
-        grid: Tuple[int, int],
+        grid: tuple[int, int],
         out_channels: int,
         out_patch_size: int = 1,
-        init_cfg: Optional[dict] = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         embed_dims = embed_dims or encoder_dims
@@ -84,7 +82,7 @@ class TargetAwareDecoder(BaseModule):
     def forward(
         self,
         latent_BTD: Tensor,
-        context_BTD: Optional[Tensor],
+        context_BTD: Tensor | None,
         ids_masked_BM: Tensor,
         predict_visible: bool = False,
     ) -> Tensor:

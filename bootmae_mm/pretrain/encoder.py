@@ -4,7 +4,7 @@ Shape suffixes: see :mod:`bootmae_mm.pretrain.tokens`.
 """
 
 import math
-from typing import Dict, Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 import torch
 from mmengine.logging import print_log
@@ -18,7 +18,7 @@ from . import tokens
 from .layers import FusedProjection, init_linears_
 
 
-def sincos_position_embedding(grid: Tuple[int, int], embed_dims: int) -> Tensor:
+def sincos_position_embedding(grid: tuple[int, int], embed_dims: int) -> Tensor:
     """Fixed 2-D sin-cos embedding of MoCo v3, class token (zeros) first, ``(1, 1 + h * w, D)``.
 
     mmpretrain's function enumerates a grid of (rows, columns) column by column, which shows only on
@@ -103,8 +103,8 @@ class BootMAEViT(VisionTransformer):
         nn.init.zeros_(projection.bias)
 
     def encode(
-        self, images_BCHW: Tensor, ids_BK: Optional[Tensor] = None, taps: Sequence[int] = ()
-    ) -> Tuple[Tensor, Dict[int, Tensor]]:
+        self, images_BCHW: Tensor, ids_BK: Tensor | None = None, taps: Sequence[int] = ()
+    ) -> tuple[Tensor, dict[int, Tensor]]:
         """Encode the class token and a subset of the patches.
 
         Args:

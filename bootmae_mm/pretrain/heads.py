@@ -4,8 +4,6 @@ Shape suffixes: see :mod:`bootmae_mm.pretrain.tokens`. All of it is computed in 
 the precision of the predictions.
 """
 
-from typing import Tuple
-
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -22,7 +20,7 @@ def weighted_mse(pred_BKD: Tensor, target_BKD: Tensor, weight_BK: Tensor) -> Ten
     return (weight_BK * error_BK).mean()
 
 
-def patch_statistics(patches_BKCP: Tensor, norm: str) -> Tuple[Tensor, Tensor]:
+def patch_statistics(patches_BKCP: Tensor, norm: str) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation that normalise a patch, broadcastable to ``(B, K, C, P)``.
 
     The variance is biased and 1e-5 is added to it (authors' release).

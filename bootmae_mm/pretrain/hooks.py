@@ -1,7 +1,7 @@
 """What happens around the training step: one hook, one job."""
 
 import os
-from typing import List, Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
@@ -34,7 +34,7 @@ class MomentumTeacherHook(Hook):
 
     priority = 'NORMAL'
 
-    def __init__(self, milestones: Sequence[Tuple[float, float]]) -> None:
+    def __init__(self, milestones: Sequence[tuple[float, float]]) -> None:
         self.milestones = milestones
 
     def before_train(self, runner: Runner) -> None:
@@ -92,7 +92,7 @@ class GradNormHook(Hook):
 
     priority = 'NORMAL'
 
-    def __init__(self, interval: Optional[int] = None) -> None:
+    def __init__(self, interval: int | None = None) -> None:
         self.interval = interval
         self.num_steps = 0
 
@@ -145,7 +145,7 @@ class ImageReportHook(Hook):
         if new and is_main_process():
             self._write(runner, new)
 
-    def _write(self, runner: Runner, rows: List[Tuple[str, str, str]]) -> None:
+    def _write(self, runner: Runner, rows: list[tuple[str, str, str]]) -> None:
         report = os.path.join(runner.work_dir, 'image_report.tsv')
         with open(report, 'a', encoding='utf-8') as file:
             file.writelines('\t'.join(row).replace('\n', ' ') + '\n' for row in rows)

@@ -4,7 +4,6 @@ Shape suffixes: see :mod:`bootmae_mm.pretrain.tokens`; E is the decoder's width,
 """
 
 import math
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -71,7 +70,7 @@ class DecoderBlock(nn.Module):
         num_heads: Number of attention heads.
     """
 
-    def __init__(self, embed_dims: int, context_dims: Optional[int], num_heads: int) -> None:
+    def __init__(self, embed_dims: int, context_dims: int | None, num_heads: int) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(embed_dims, eps=1e-6)
         self.self_attn = Attention(embed_dims, embed_dims, num_heads)
@@ -85,7 +84,7 @@ class DecoderBlock(nn.Module):
             nn.Linear(embed_dims, 4 * embed_dims), nn.GELU(), nn.Linear(4 * embed_dims, embed_dims)
         )
 
-    def forward(self, x_BTE: Tensor, context_BTD: Optional[Tensor], first_row: int = 0) -> Tensor:
+    def forward(self, x_BTE: Tensor, context_BTD: Tensor | None, first_row: int = 0) -> Tensor:
         """Return rows ``first_row`` and later of the block's output; the rows before it serve
         only as keys and values of the self-attention."""
         normed = self.norm1(x_BTE)

@@ -5,7 +5,6 @@ the transforms take theirs from NumPy's global state, which the dataset seeds fo
 """
 
 import math
-from typing import Optional, Tuple
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -17,10 +16,10 @@ MAX_ATTEMPTS = 10  # to place one block (BEiT)
 
 def place_blocks(
     rng: Random,
-    grid: Tuple[int, int],
+    grid: tuple[int, int],
     num_blocked: int,
-    block_size: Tuple[int, int],
-    aspect_ratio: Tuple[float, float] = (0.3, 1 / 0.3),
+    block_size: tuple[int, int],
+    aspect_ratio: tuple[float, float] = (0.3, 1 / 0.3),
 ) -> np.ndarray:
     """BEiT's block-wise mask: random rectangles until ``num_blocked`` patches are covered.
 
@@ -86,7 +85,7 @@ class PatchMasking(BaseTransform):
         ValueError: If ``num_masked`` is not between 1 and the number of patches less one.
     """
 
-    def __init__(self, grid: Tuple[int, int], num_masked: int) -> None:
+    def __init__(self, grid: tuple[int, int], num_masked: int) -> None:
         self.grid = (grid, grid) if isinstance(grid, int) else tuple(grid)
         self.num_patches = self.grid[0] * self.grid[1]
         self.num_masked = num_masked
@@ -141,10 +140,10 @@ class BlockwiseMasking(PatchMasking):
 
     def __init__(
         self,
-        grid: Tuple[int, int],
+        grid: tuple[int, int],
         num_masked: int,
-        num_blocked: Optional[int] = None,
-        block_size: Optional[Tuple[int, int]] = None,
+        num_blocked: int | None = None,
+        block_size: tuple[int, int] | None = None,
         max_roll: int = 3,
     ) -> None:
         super().__init__(grid, num_masked)

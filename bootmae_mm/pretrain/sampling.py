@@ -6,8 +6,9 @@ processes, after a resume, and with persistent workers.
 """
 
 import random
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
-from typing import Iterator, NamedTuple, Optional, Sized
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -63,9 +64,7 @@ class EpochSampler(Sampler):
         ValueError: If the dataset is smaller than a batch, or the processes do not divide it.
     """
 
-    def __init__(
-        self, dataset: Sized, total_batch_size: int, seed: Optional[int] = None
-    ) -> None:
+    def __init__(self, dataset: Sized, total_batch_size: int, seed: int | None = None) -> None:
         self.rank, self.world_size = get_dist_info()
         self.dataset_size = len(dataset)
         self.seed = sync_random_seed() if seed is None else seed

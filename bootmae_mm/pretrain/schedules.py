@@ -1,11 +1,11 @@
 """What changes from epoch to epoch, as pure functions of the epoch (from 0)."""
 
-from typing import Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 
 
-def teacher_decay(epoch: float, milestones: Sequence[Tuple[float, float]]) -> float:
+def teacher_decay(epoch: float, milestones: Sequence[tuple[float, float]]) -> float:
     """The share of itself that the teacher keeps at each update, in this epoch.
 
     Args:
@@ -14,7 +14,7 @@ def teacher_decay(epoch: float, milestones: Sequence[Tuple[float, float]]) -> fl
             before the first and after the last. The paper's (appendix C): 0.999 to 0.9999 over
             epochs 0 to 100, and for ViT-B to 0.99999 over epochs 100 to 400.
     """
-    epochs, decays = zip(*milestones)
+    epochs, decays = zip(*milestones, strict=True)
     return float(np.interp(epoch, epochs, decays))
 
 

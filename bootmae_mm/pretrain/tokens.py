@@ -7,14 +7,12 @@ Shape suffixes used in this package:
     K any subset      T tokens: class token + patches      D channels    P values of one patch
 """
 
-from typing import Tuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def split(mask_BN: Tensor) -> Tuple[Tensor, Tensor]:
+def split(mask_BN: Tensor) -> tuple[Tensor, Tensor]:
     """Patch indices of a boolean mask, visible and masked, each in row-major order.
 
     Args:
@@ -63,7 +61,7 @@ def patchify(images_BCHW: Tensor, patch_size: int) -> Tensor:
     return x.permute(0, 2, 4, 1, 3, 5).reshape(B, (H // p) * (W // p), C, p * p)
 
 
-def unpatchify(patches_BNCP: Tensor, grid: Tuple[int, int]) -> Tensor:
+def unpatchify(patches_BNCP: Tensor, grid: tuple[int, int]) -> Tensor:
     """The inverse of :func:`patchify` for a grid of ``(rows, columns)`` patches."""
     B, _, C, P = patches_BNCP.shape
     h, w = grid
@@ -72,7 +70,7 @@ def unpatchify(patches_BNCP: Tensor, grid: Tuple[int, int]) -> Tensor:
     return x.permute(0, 3, 1, 4, 2, 5).reshape(B, C, h * p, w * p)
 
 
-def centre_weights(mask_BN: Tensor, grid: Tuple[int, int]) -> Tensor:
+def centre_weights(mask_BN: Tensor, grid: tuple[int, int]) -> Tensor:
     """Loss weight of every patch: ``m * (1 + avgpool3x3(m))``, float32 ``(B, N)``.
 
     0 on visible patches, 1 to 2 on masked ones: the centre of a masked block weighs up to 2. Cells

@@ -28,7 +28,5 @@ train_dataloader = dict(
     drop_last=True,
     collate_fn=dict(type='default_collate'),
     sampler=dict(type='EpochSampler', total_batch_size=total_batch_size),
-    dataset=dict(
-        type='UnlabelledImages', data_root='data/imagenet/train', pipeline=train_pipeline
-    ),
+    dataset=dict(type='UnlabelledImages', data_root='data/imagenet/train', pipeline=train_pipeline),
 )

@@ -1,0 +1,89 @@
+"""Fine-tuning on 800 labelled pictures of shapes, from scratch or from a pretrained encoder.
+
+    python tools/train.py configs/demo/finetune.py \\
+        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/demo/pretrain/epoch_18.pth \\
+                      model.backbone.init_cfg.type=PretrainedEncoder
+"""
+
+_base_ = ['../_base_/runtime.py']
+
+max_epochs = 20
+arch = dict(embed_dims=96, num_layers=4, num_heads=3, feedforward_channels=4 * 96)
+model = dict(
+    type='ImageClassifier',
+    data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3, to_rgb=True, num_classes=8),
+    backbone=dict(
+        type='BootMAEViT',
+        arch=arch,
+        img_size=32,
+        patch_size=4,
+        final_norm=False,
+        out_type='avg_featmap',
+    ),
+    head=dict(
+        type='LinearClsHead',
+        num_classes=8,
+        in_channels=96,
+        loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1),
+    ),
+)
+train_pipeline = [
+    dict(type='LoadAnyImage'),
+    dict(
+        type='RandomResizedCrop',
+        scale=32,
+        crop_ratio_range=(0.5, 1.0),
+        backend='pillow',
+        interpolation='bicubic',
+    ),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackInputs'),
+]
+loader = dict(num_workers=0, persistent_workers=False, collate_fn=dict(type='default_collate'))
+train_dataloader = dict(
+    **loader,
+    batch_size=50,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='CustomDataset',
+        data_root='data/shapes',
+        ann_file='labelled.txt',
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    **loader,
+    batch_size=250,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='CustomDataset',
+        data_root='data/shapes',
+        data_prefix='val',
+        pipeline=[dict(type='LoadAnyImage'), dict(type='PackInputs')],
+    ),
+)
+val_evaluator = dict(type='Accuracy', topk=1)
+val_cfg = dict()
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)
+optim_wrapper = dict(
+    constructor='WeightDecayConstructor',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+)
+param_scheduler = [
+    dict(
+        type='LinearLR',
+        start_factor=1e-3,
+        begin=0,
+        end=2,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+    dict(
+        type='CosineAnnealingLR',
+        begin=2,
+        end=max_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+]
+default_hooks = dict(logger=dict(interval=16), checkpoint=dict(interval=max_epochs))

@@ -1,0 +1,16 @@
+"""Linear probe on 800 labelled pictures of shapes: the encoder stays as it is, its average-pooled
+patch features go through a BatchNorm without affine into a linear layer.
+
+    python tools/train.py configs/demo/linear.py \\
+        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/demo/pretrain/epoch_18.pth \\
+                      model.backbone.init_cfg.type=PretrainedEncoder
+"""
+
+_base_ = ['finetune.py']
+
+model = dict(
+    backbone=dict(frozen_stages=4),
+    neck=dict(type='ClsBatchNormNeck', input_features=96),
+    head=dict(loss=dict(_delete_=True, type='CrossEntropyLoss')),
+)
+optim_wrapper = dict(optimizer=dict(lr=1e-2, weight_decay=0.0))

@@ -1,0 +1,41 @@
+"""BootMAE at the size of a demo: 32-pixel pictures of shapes, 8 × 8 = 64 patches of 4 pixels.
+
+    tools/dist_train.sh configs/demo/pretrain.py 2      (make demo runs it)
+
+Model      width 96, 4 blocks, 3 heads; decoders of 2 blocks
+Schedule   8192 pictures // 128 = 64 steps an epoch. What the paper spreads over 312 steps an epoch
+           and hundreds of epochs is scaled to the run: the teacher's decay starts at 0.996
+"""
+
+_base_ = ['../pretrain/bootmae_vitb_800e.py']
+
+total_batch_size = 128
+max_epochs = 18
+warmup_epochs = 2
+
+arch = dict(embed_dims=96, num_layers=4, num_heads=3, feedforward_channels=4 * 96)
+model = dict(
+    backbone=dict(arch=arch, img_size=32, patch_size=4),
+    regressor=dict(embed_dims=64),
+)
+train_pipeline = _base_.train_pipeline
+train_pipeline[1].update(scale=32, crop_ratio_range=(0.3, 1.0))
+train_pipeline[3] = dict(type='BlockwiseMasking', grid=8, num_masked=43)  # two thirds of 64
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=0,
+    persistent_workers=False,
+    pin_memory=False,
+    sampler=dict(total_batch_size=total_batch_size),
+    dataset=dict(data_root='data/shapes/train', pipeline=train_pipeline),
+)
+optim_wrapper = dict(dtype='float32', optimizer=dict(lr=2e-3))
+param_scheduler = _base_.param_scheduler
+param_scheduler[0].update(end=warmup_epochs)
+param_scheduler[1].update(begin=warmup_epochs, end=max_epochs)
+train_cfg = dict(max_epochs=max_epochs)
+custom_hooks = _base_.custom_hooks
+custom_hooks[0].update(total_batch_size=total_batch_size)
+custom_hooks[1].update(milestones=[(0, 0.996), (max_epochs / 2, 0.9999)])
+default_hooks = dict(logger=dict(interval=16))
+log_processor = dict(window_size=16)
