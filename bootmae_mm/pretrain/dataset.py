@@ -1,8 +1,10 @@
 """Images without labels: ImageNet's train folder, or any folder of pictures."""
 
+import logging
 import os
 from collections.abc import Sequence
 
+import numpy as np
 from mmengine.logging import print_log
 from mmpretrain.datasets.base_dataset import BaseDataset
 from mmpretrain.registry import DATASETS
@@ -10,7 +12,7 @@ from mmpretrain.registry import DATASETS
 from .loading import UnreadableImage
 from .sampling import SampleKey, seeded
 
-MAX_UNREADABLE = 100  # in a row
+MAX_UNREADABLE = 100  # tried in place of one
 IMAGE_EXTENSIONS = (
     '.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.pgm', '.tif', '.tiff', '.webp', '.gif',
 )  # fmt: skip
@@ -18,6 +20,9 @@ IMAGE_EXTENSIONS = (
 
 def find_images(folder: str, extensions: Sequence[str]) -> list[str]:
     """All files below ``folder`` with one of the extensions, sorted, as paths relative to it.
+
+    Links to folders are followed; a folder that is met twice is taken once. Files left out by their
+    name and folders that cannot be listed are logged.
 
     Raises:
         ValueError: If there is no such folder or no such file in it.
@@ -27,10 +32,15 @@ def find_images(folder: str, extensions: Sequence[str]) -> list[str]:
             f'Expected a folder of images, found none at {folder!r}; set data_root to the folder '
             'that holds your images (for ImageNet, its train folder).'
         )
-    paths, num_others = [], 0
-    for base, folders, files in os.walk(folder):
+    paths, num_others, seen = [], 0, set()
+    for base, folders, files in os.walk(folder, onerror=warn_of_folder, followlinks=True):
         folders.sort()
-        images = sorted(f for f in files if f.lower().endswith(tuple(extensions)))
+        real = os.path.realpath(base)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        images = [f for f in files if f.lower().endswith(tuple(extensions))]
         num_others += len(files) - len(images)
         paths += [os.path.relpath(os.path.join(base, name), folder) for name in images]
     if not paths:
@@ -39,26 +49,47 @@ def find_images(folder: str, extensions: Sequence[str]) -> list[str]:
             f'its {num_others} files; set data_root to the folder that holds your images.'
         )
     if num_others:
-        print_log(f'{folder}: {num_others} files that are not images by their name are left out.')
-    return paths
+        warn(f'{folder}: {num_others} files that are not images by their name are left out.')
+    return sorted(paths)
+
+
+def warn(message: str) -> None:
+    """To the run's log."""
+    print_log(message, logger='current', level=logging.WARNING)
+
+
+def warn_of_folder(error: OSError) -> None:
+    """Tell of a folder that cannot be listed."""
+    warn(f'{error.filename} is left out, it cannot be listed: {error.strerror}.')
+
+
+def conversion(info: dict) -> str:
+    """What loading changed in an image that is not plain 8-bit RGB, or is a single pixel; else
+    nothing."""
+    mode = info.get('image_mode', 'RGB')
+    notes = [f'{mode} to RGB'] if mode != 'RGB' else []
+    if info.get('ori_shape') == (1, 1):
+        notes.append('a single pixel, enlarged')
+    return ', '.join(notes)
 
 
 @DATASETS.register_module()
 class UnlabelledImages(BaseDataset):
     """Every image in a folder and below it, without labels.
 
-    A file that cannot be read is replaced by the next one in order, so that batches keep their
-    size; which files were replaced or converted is noted in the sample's ``image_issues``, a list
-    of ``(path, what, why)``, for :class:`~bootmae_mm.pretrain.hooks.ImageReportHook`.
+    A file that cannot be read is replaced by one drawn at random, the same one for the same
+    :class:`.SampleKey`, so that batches keep their size; which files were replaced or converted is
+    noted in the sample's ``image_issues``, a list of ``(path, what, why)``, for
+    :class:`~bootmae_mm.pretrain.hooks.ImageReportHook`.
 
     Args:
-        data_root: The folder.
+        data_root: The folder; with mmengine's ``data_prefix``, the one that prefix names in it.
         pipeline: Transforms, beginning with ``LoadAnyImage``.
         extensions: File names to take, lower case.
         **kwargs: Those of mmengine's ``BaseDataset``.
 
     Raises:
-        ValueError: If the folder holds no image, or 100 files in a row are unreadable.
+        ValueError: If the folder holds no image, or 100 tries in a row find none readable.
     """
 
     def __init__(
@@ -73,7 +104,7 @@ class UnlabelledImages(BaseDataset):
 
     def load_data_list(self) -> list[dict]:
         """One entry ``img_path`` per image, in sorted order."""
-        root = os.path.expanduser(self.data_root)
+        root = os.path.expanduser(self.img_prefix)
         return [
             dict(img_path=os.path.join(root, path)) for path in find_images(root, self.extensions)
         ]
@@ -83,20 +114,23 @@ class UnlabelledImages(BaseDataset):
         if not self._fully_initialized:
             self.full_init()
         key = key if isinstance(key, SampleKey) else SampleKey(0, 0, int(key))
-        issues = []
-        for attempt in range(MAX_UNREADABLE):
-            info = self.get_data_info((key.index + attempt) % len(self))
+        issues, index = [], key.index
+        replacement = np.random.default_rng(key)
+        for _ in range(MAX_UNREADABLE):
+            info = self.get_data_info(index)
             try:
                 with seeded(key):
                     packed = self.pipeline(info)
             except UnreadableImage as reason:
                 issues.append((info['img_path'], 'skipped', str(reason)))
+                index = int(replacement.integers(len(self)))
                 continue
-            if info.get('image_mode', 'RGB') != 'RGB':
-                issues.append((info['img_path'], 'converted', f'{info["image_mode"]} to RGB'))
+            if changed := conversion(info):
+                issues.append((info['img_path'], 'converted', changed))
             packed['data_samples'].set_metainfo(dict(image_issues=issues))
             return packed
         raise ValueError(
-            f'Expected readable images, found {MAX_UNREADABLE} files in a row that are not, the '
-            f'last {issues[-1][0]!r} ({issues[-1][2]}); check data_root={self.data_root!r}.'
+            f'Expected readable images, found none among {len({path for path, *_ in issues})} '
+            f'files, the last {issues[-1][0]!r} ({issues[-1][2]}); check '
+            f'data_root={self.data_root!r}.'
         )

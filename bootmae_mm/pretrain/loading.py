@@ -1,5 +1,7 @@
 """Reading an image file of any kind as 8-bit BGR, or saying in one line why it cannot be."""
 
+import re
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpretrain.registry import TRANSFORMS
@@ -22,6 +24,13 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert('RGB')
 
 
+def stored_mode(file: Image.Image) -> str:
+    """Pillow's name of the pixels of a file just opened: its mode, or where Pillow itself reduces
+    16 bits to 8 (``RGB``, ``RGBA``, ``LA``), the raw mode, such as ``RGB;16B``."""
+    deep = re.search(r'\w+;16\w*', str(getattr(file, 'tile', [])[:1]))
+    return deep.group() if deep else file.mode
+
+
 @TRANSFORMS.register_module()
 class LoadAnyImage(BaseTransform):
     """Load an image file as uint8 BGR, strictly: a truncated file is an error, not a grey area.
@@ -40,7 +49,7 @@ class LoadAnyImage(BaseTransform):
         """Load ``results['img_path']``."""
         try:
             with Image.open(results['img_path']) as file:
-                results['image_mode'] = file.mode
+                results['image_mode'] = stored_mode(file)
                 image = to_rgb(ImageOps.exif_transpose(file))
         except Exception as error:  # decoders of damaged files raise almost anything
             raise UnreadableImage(f'{type(error).__name__}: {error}') from error

@@ -11,7 +11,7 @@ from mmcv.transforms import BaseTransform
 from mmpretrain.registry import TRANSFORMS
 
 Random = np.random.RandomState  # or the module np.random, which has the same functions
-MAX_ATTEMPTS = 10  # to place one block (BEiT)
+MAX_ATTEMPTS = 1000  # to place one block; BEiT tries 10 times, the release without end
 
 
 def place_blocks(
@@ -27,7 +27,8 @@ def place_blocks(
         rng: Source of randomness.
         grid: ``(rows, columns)``.
         num_blocked: Patches to cover. No block covers more new ones than are still wanted, so that
-            the result never has more; it has fewer when ten attempts in a row found no place.
+            the result never has more; it has fewer when ``MAX_ATTEMPTS`` in a row found no place,
+            as on a grid of a single row.
         block_size: Smallest and largest number of patches in a block.
         aspect_ratio: Smallest and largest height / width, drawn log-uniformly.
 
@@ -74,8 +75,8 @@ def order_patches(rng: Random, block_mask: np.ndarray, max_roll: int) -> np.ndar
 class PatchMasking(BaseTransform):
     """Base of the masking transforms.
 
-    **Added keys:** ``ids_visible`` and ``ids_masked``, int64, in random order (a teacher that sees
-    a share of the masked patches takes the first ones).
+    **Added keys:** ``ids_visible`` and ``ids_masked``, int64, the latter in random order (a teacher
+    that sees a share of the masked patches takes the first ones).
 
     Args:
         grid: ``(rows, columns)`` of patches, or one number for a square.
@@ -103,7 +104,8 @@ class PatchMasking(BaseTransform):
         """Add the indices of the visible and of the masked patches."""
         order = self.order(np.random)
         num_visible = self.num_patches - self.num_masked
-        results['ids_visible'], results['ids_masked'] = order[:num_visible], order[num_visible:]
+        results['ids_visible'] = order[:num_visible]
+        results['ids_masked'] = np.random.permutation(order[num_visible:])
         return results
 
     def __repr__(self) -> str:

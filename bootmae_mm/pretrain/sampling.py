@@ -61,7 +61,7 @@ class EpochSampler(Sampler):
         seed: Seed of the run; mmengine passes its own. None for one that the processes agree on.
 
     Raises:
-        ValueError: If the dataset is smaller than a batch, or the processes do not divide it.
+        ValueError: If the batch is larger than the dataset, or the processes do not divide it.
     """
 
     def __init__(self, dataset: Sized, total_batch_size: int, seed: int | None = None) -> None:
@@ -69,10 +69,11 @@ class EpochSampler(Sampler):
         self.dataset_size = len(dataset)
         self.seed = sync_random_seed() if seed is None else seed
         self.epoch = 0
-        if total_batch_size > self.dataset_size:
+        if not 0 < total_batch_size <= self.dataset_size:
             raise ValueError(
-                f'An epoch needs at least one total batch of {total_batch_size} images, found '
-                f'{self.dataset_size}; lower total_batch_size (and the learning rate with it).'
+                f'An epoch needs at least one total batch, found total_batch_size='
+                f'{total_batch_size} and {self.dataset_size} images; choose at least 1 and at most '
+                'the number of images (and scale the learning rate with it).'
             )
         if total_batch_size % self.world_size:
             raise ValueError(
