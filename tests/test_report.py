@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bootmae_mm.demo.report import Report, axis_ticks
+from bootmae_mm.report import Report, axis_ticks
 
 VOID_TAGS = {'img', 'meta', 'br', 'link'}
 

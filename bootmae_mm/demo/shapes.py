@@ -18,9 +18,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 # Part of a written data set's parameters: raise it when the same seed gives other pictures.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 SIZE_RANGE = (0.24, 0.40)
-MAX_SIZE = 0.5
+MAX_SIZE = 0.8  # from 0.5 on, the longest class, the bar, may not fit
 MIN_SHAPE_PIXELS = 3
 SPLITS = ('train', 'val')
 
@@ -168,7 +168,14 @@ def _value_noise(rng: np.random.Generator, size: int) -> np.ndarray:
     return np.clip(np.asarray(grid.resize((size, size), Image.Resampling.BICUBIC)), 0, 1)
 
 
-_TEXTURES = (_stripes, _checkers, _gradient, _value_noise)
+_TEXTURES = {
+    'stripes': _stripes,
+    'checkers': _checkers,
+    'gradient': _gradient,
+    'value_noise': _value_noise,
+}
+TEXTURES = tuple(_TEXTURES)
+DEFAULT_STYLE = {'size_range': SIZE_RANGE, 'max_rotation': np.pi, 'textures': TEXTURES}
 
 
 # ---------------------------------------------------------------------------------------------
@@ -195,9 +202,11 @@ def _place(
     corner: tuple[float, float],
     cell: float,
     size_range: tuple[float, float],
+    max_rotation: float,
 ) -> list[np.ndarray]:
-    """A class's outline, randomly sized and turned, placed at random inside a square cell."""
-    angle = rng.uniform(0, 2 * np.pi)
+    """A class's outline, randomly sized and turned, placed at random inside a square cell; one that
+    is too long for the cell sticks out on both sides."""
+    angle = rng.uniform(-max_rotation, max_rotation)
     cos, sin = math.cos(angle), math.sin(angle)
     rotation = np.array([(cos, sin), (-sin, cos)])
     transform = rotation * (rng.uniform(*size_range) * cell)
@@ -250,6 +259,8 @@ def draw_scene(
     label: int | None = None,
     num_shapes: int = 1,
     size_range: tuple[float, float] = SIZE_RANGE,
+    max_rotation: float = np.pi,
+    textures: tuple[str, ...] = TEXTURES,
 ) -> Scene:
     """Draw one picture.
 
@@ -262,6 +273,8 @@ def draw_scene(
         size_range: range of a shape's size, as a share of its cell's side (with one shape the
             cell is the picture). The size is the diameter of the disc of equal area; the
             longest class, the bar, is 1.8 times as long.
+        max_rotation: shapes are turned by up to this angle (radians) to either side.
+        textures: names of the textures to choose from, of `TEXTURES`.
 
     Raises:
         ValueError: an argument is out of range, or a shape could be smaller than 3 pixels.
@@ -272,7 +285,7 @@ def draw_scene(
         class_ids[0] = int(label)
 
     background = rng.random((2, 3))
-    texture = _TEXTURES[rng.integers(len(_TEXTURES))](rng, size)[..., None]
+    texture = _TEXTURES[textures[rng.integers(len(textures))]](rng, size)[..., None]
     canvas = background[0] + texture * (background[1] - background[0])
 
     cells_per_side = _cells_per_side(num_shapes)
@@ -281,7 +294,8 @@ def draw_scene(
     for class_id, index in zip(class_ids, rng.permutation(cells_per_side**2), strict=False):
         row, column = divmod(int(index), cells_per_side)
         corner = (column * cell, row * cell)
-        coverage = _coverage(_place(rng, class_id, corner, cell, size_range), size)
+        outline = _place(rng, class_id, corner, cell, size_range, max_rotation)
+        coverage = _coverage(outline, size)
         colour = _contrasting_colour(rng, background)
         canvas += coverage[..., None] * (colour - canvas)
         mask = (coverage >= 0.5) & ~taken
@@ -299,13 +313,13 @@ def split_scene(
     split: str,
     index: int,
     size: int,
-    size_range: tuple[float, float] = SIZE_RANGE,
+    **style,
 ) -> Scene:
     """Picture `index` of a split: it depends on the arguments only. Its label is
-    `index % len(CLASSES)`.
+    `index % len(CLASSES)`. `style`: `size_range`, `max_rotation`, `textures` of `draw_scene`.
     """
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
-    return draw_scene(rng, size, label=index % len(CLASSES), size_range=size_range)
+    return draw_scene(rng, size, label=index % len(CLASSES), **style)
 
 
 def _is_complete(root: Path, parameters: dict) -> bool:
@@ -351,8 +365,8 @@ def write_imagenet_layout(
     num_val: int,
     size: int,
     seed: int,
-    size_range: tuple[float, float] = SIZE_RANGE,
     progress: Callable[[int, int], None] | None = None,
+    **style,
 ) -> None:
     """Write `root/{train,val}/<class>/<index>.png` once, classes balanced to within one picture.
 
@@ -364,8 +378,8 @@ def write_imagenet_layout(
         num_train, num_val: number of pictures, at least one of each class.
         size: side of the pictures in pixels.
         seed: 0 to 2**32 - 1.
-        size_range: see `draw_scene`.
         progress: called as `progress(done, total)` after every picture.
+        **style: `size_range`, `max_rotation`, `textures` of `draw_scene`.
 
     Raises:
         ValueError: an argument is out of range, or `root` holds another data set or other files.
@@ -377,7 +391,8 @@ def write_imagenet_layout(
             f'each split needs at least {len(CLASSES)} pictures, one of each class; '
             f'got num_train={num_train}, num_val={num_val}'
         )
-    _check_scene_arguments(size, None, 1, size_range)
+    style = {**DEFAULT_STYLE, **style}
+    _check_scene_arguments(size, None, 1, style['size_range'])
     parameters = {
         'generator_version': GENERATOR_VERSION,
         'classes': list(CLASSES),
@@ -385,7 +400,7 @@ def write_imagenet_layout(
         'num_val': num_val,
         'size': size,
         'seed': seed,
-        'size_range': list(size_range),
+        **{key: list(v) if isinstance(v, tuple) else v for key, v in style.items()},
     }
     root = Path(root)
     if _is_complete(root, parameters):
@@ -396,7 +411,7 @@ def write_imagenet_layout(
     marker.write_text(json.dumps(parameters, indent=2) + '\n')
     pictures = [('train', i) for i in range(num_train)] + [('val', i) for i in range(num_val)]
     for done, (split, index) in enumerate(pictures, start=1):
-        _write_picture(root / split, index, split_scene(seed, split, index, size, size_range))
+        _write_picture(root / split, index, split_scene(seed, split, index, size, **style))
         if progress is not None:
             progress(done, len(pictures))
     marker.replace(root / 'dataset.json')
