@@ -288,7 +288,10 @@ def test_layout_on_disk(tmp_path):
     calls = []
     shapes.write_imagenet_layout(root, 24, 16, 20, 7, progress=lambda *call: calls.append(call))
     assert calls == [(done, 40) for done in range(1, 41)]
-    assert json.loads((root / 'dataset.json').read_text()) == {
+    parameters = json.loads((root / 'dataset.json').read_text())
+    assert parameters.pop('textures') == list(shapes.TEXTURES)
+    assert parameters.pop('max_rotation') == pytest.approx(math.pi)
+    assert parameters == {
         'generator_version': shapes.GENERATOR_VERSION,
         'classes': list(CLASSES),
         'num_train': 24,

@@ -58,7 +58,7 @@ def pretrain(data_root: Path, work_dir: Path, options: Mapping[str, object], say
         say: Told every few seconds how far it is.
 
     Raises:
-        RuntimeError: If the command fails, with the end of what it printed.
+        RuntimeError: If the command fails, with the first error it printed.
     """
     options = {'train_dataloader.dataset.data_root': data_root, **options}
     command = [
@@ -68,15 +68,19 @@ def pretrain(data_root: Path, work_dir: Path, options: Mapping[str, object], say
     ]  # fmt: skip
     say('$ ' + ' '.join(command[1:]))
     work_dir.mkdir(parents=True, exist_ok=True)
-    printed = work_dir / 'pretrain.txt'
+    printed, shown = work_dir / 'pretrain.txt', ''
     with open(printed, 'w') as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         while process.poll() is None:
             time.sleep(5)
-            say(f'  {last_progress(printed.read_text())}')
+            if shown != (shown := last_progress(printed.read_text())):
+                say(f'  {shown}')
     if process.returncode:
-        tail = '\n'.join(printed.read_text().splitlines()[-20:])
-        raise RuntimeError(f'Pretraining failed with status {process.returncode}:\n{tail}')
+        errors = [x for x in printed.read_text().splitlines() if re.match(r'\w*Error\b', x)]
+        raise RuntimeError(
+            f'Pretraining failed with status {process.returncode}, see {printed}: '
+            f'{errors[0] if errors else ""}'
+        )
     return Path((work_dir / 'last_checkpoint').read_text().strip())
 
 

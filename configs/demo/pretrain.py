@@ -3,9 +3,9 @@
     tools/dist_train.sh configs/demo/pretrain.py 2      (make demo runs it)
 
 Model      width 96, 4 blocks, 3 heads; decoders of one block
-Schedule   8192 pictures // 128 = 64 steps an epoch, 704 in all, where the paper has 312 × 800. In so
-           few steps the teacher must move faster (0.99 to 0.999), and its features say little at
-           first, so that their weight grows over the whole run
+Schedule   8192 pictures // 128 = 64 steps an epoch, 704 in all, where the paper has 312 × 800. In
+           so few steps the teacher must move faster (0.99 to 0.999), and its features say
+           little at first, so that their weight grows over the whole run
 """
 
 _base_ = ['../pretrain/bootmae_vitb_800e.py']
@@ -16,7 +16,7 @@ warmup_epochs = 1
 
 arch = dict(embed_dims=96, num_layers=4, num_heads=3, feedforward_channels=4 * 96)
 model = dict(
-    backbone=dict(arch=arch, img_size=32, patch_size=4),
+    backbone=dict(arch=dict(_delete_=True, **arch), img_size=32, patch_size=4),
     regressor=dict(embed_dims=64, depth=1),
     predictor=dict(depth=1),
 )
