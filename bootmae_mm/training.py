@@ -21,3 +21,10 @@ def build_runner(cfg: Config) -> Runner:
             type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False
         )
     return Runner.from_cfg(cfg)
+
+
+def train(cfg: Config) -> None:
+    """Train as ``cfg`` says, and leave the process group properly."""
+    build_runner(cfg).train()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

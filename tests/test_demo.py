@@ -86,5 +86,6 @@ def test_the_demo_settings_fit_any_number_of_pictures(tmp_path):
 
     options = own_pictures(write_images(tmp_path / 'few', 5))
     assert options['custom_hooks.0.total_batch_size'] in (4, 5)
+    (tmp_path / 'none').mkdir()
     with pytest.raises(ValueError, match='found none'):
-        own_pictures(tmp_path)
+        own_pictures(tmp_path / 'none')

@@ -72,6 +72,14 @@ def test_the_order_of_the_patches_does_not_matter(images):
     torch.testing.assert_close(forwards[:, 0], backwards[:, 0], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize('stages, trained', [(-1, 42 - 1), (1, 2 * 12 + 2), (3, 0)])
+def test_frozen_blocks_are_frozen_whole(stages, trained):
+    """41 tensors train: 12 a block, class token, patch embedding and norm; the position embedding
+    never does."""
+    model = build(frozen_stages=stages)
+    assert sum(p.requires_grad for p in model.parameters()) == trained
+
+
 def test_non_square_images():
     model = build(img_size=(16, 40))
     assert model.pos_embed.shape == (1, 1 + 2 * 5, 24)

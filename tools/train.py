@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from bootmae_mm.training import build_runner
+from bootmae_mm.training import train
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -54,4 +54,4 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 if __name__ == '__main__':
-    build_runner(load_config(parse_args())).train()
+    train(load_config(parse_args()))

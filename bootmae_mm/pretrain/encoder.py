@@ -72,6 +72,8 @@ class BootMAEViT(VisionTransformer):
             layer.attn.qkv = FusedProjection(self.embed_dims, self.embed_dims, 'qkv')
         self.pos_embed.requires_grad_(False)
         self._fill_pos_embed()
+        if self.frozen_stages > 0:
+            self._freeze_stages()
 
     @torch.no_grad()
     def _fill_pos_embed(self) -> None:
