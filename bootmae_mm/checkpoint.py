@@ -28,6 +28,7 @@ ENCODER_NAMES = {
     'blocks.*.mlp.fc2': 'layers.*.ffn.layers.1',
     'norm': 'ln1',
 }
+POOLED_NORM = 'ln2.'  # mmpretrain keeps the classifier's norm after the average in its backbone
 DECODER_BLOCK_NAMES = {
     'norm1': 'norm1',
     'norm2': 'norm2',
@@ -192,7 +193,8 @@ def _method_of_log_buffer(owner: type, name: str) -> Callable:
 
 
 def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor]) -> str:
-    """Load every tensor of an encoder, or fail.
+    """Load every tensor of an encoder, or fail. The norm that a classifier puts after the average of
+    its tokens is loaded if it is there.
 
     Args:
         encoder: A ``BootMAEViT`` or another mmpretrain ``VisionTransformer``.
@@ -215,7 +217,11 @@ def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor]) -> str:
         tops = {name.partition('.')[0] for name in ENCODER_NAMES}
         release = {name: v for name, v in state.items() if name.partition('.')[0] in tops}
         state = from_release(release, ENCODER_NAMES)
-    own = encoder.state_dict()
+    own = {
+        name: value
+        for name, value in encoder.state_dict().items()
+        if name in state or not name.startswith(POOLED_NORM)
+    }
     missing = [name for name in own if name not in state]
     if missing:
         raise ValueError(
@@ -223,7 +229,7 @@ def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor]) -> str:
             f'the checkpoint; missing are {", ".join(missing[:5])}{" …" * (len(missing) > 5)}.'
         )
     try:
-        encoder.load_state_dict({name: state[name] for name in own})
+        encoder.load_state_dict({**encoder.state_dict(), **{name: state[name] for name in own}})
     except RuntimeError as error:
         raise ValueError(f'The checkpoint is of another encoder: {error}') from error
     return f'loaded {len(own)}/{len(own)} encoder tensors'

@@ -133,6 +133,15 @@ def test_an_incomplete_or_other_encoder_is_refused():
         checkpoint.load_encoder(encoder(), {'decode_head.weight': torch.zeros(1)})
 
 
+def test_the_norm_of_a_classifier_is_new():
+    source = build_tiny(seed=2)
+    config = {**tiny_config()['backbone'], 'out_type': 'avg_featmap', 'final_norm': False}
+    target = MODELS.build(config)
+    assert checkpoint.load_encoder(target, source.state_dict()) == 'loaded 40/40 encoder tensors'
+    assert torch.equal(target.layers[2].ln1.weight, source.backbone.layers[2].ln1.weight)
+    assert torch.equal(target.ln2.weight, torch.ones(24))
+
+
 class Command:
     """Unpickling it would run a command."""
 

@@ -145,6 +145,10 @@ class TestPlaceBlocks:
         masks = [place_blocks(rng, GRID, 196, BLOCK_SIZE) for _ in range(20)]
         assert min(mask.sum() for mask in masks) >= 190
 
+    def test_blocks_far_smaller_than_the_grid_take_many_attempts(self):
+        mask = place_blocks(np.random.RandomState(0), (40, 40), 1200, (1, 2))
+        assert mask.sum() == 1200
+
     def test_nothing_but_the_given_generator_is_used(self):
         np.random.seed(3)
         before = np.random.get_state()[1].copy()

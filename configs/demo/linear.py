@@ -2,7 +2,7 @@
 patch features go through a BatchNorm without affine into a linear layer.
 
     python tools/train.py configs/demo/linear.py \\
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/demo/pretrain/epoch_11.pth \\
+        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/demo/pretrain/epoch_10.pth \\
                       model.backbone.init_cfg.type=PretrainedEncoder
 """
 
@@ -13,4 +13,14 @@ model = dict(
     neck=dict(type='ClsBatchNormNeck', input_features=96),
     head=dict(loss=dict(_delete_=True, type='CrossEntropyLoss')),
 )
-optim_wrapper = dict(optimizer=dict(lr=1e-2, weight_decay=0.0))
+train_dataloader = dict(
+    batch_size=100,
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadAnyImage'),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PackInputs'),
+        ]
+    ),
+)
+optim_wrapper = dict(optimizer=dict(lr=2e-2, weight_decay=0.0))
