@@ -193,8 +193,8 @@ def _method_of_log_buffer(owner: type, name: str) -> Callable:
 
 
 def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor]) -> str:
-    """Load every tensor of an encoder, or fail. The norm that a classifier puts after the average of
-    its tokens is loaded if it is there.
+    """Load every tensor of an encoder, or fail. The norm that a classifier puts after the average
+    of its tokens is loaded if it is there.
 
     Args:
         encoder: A ``BootMAEViT`` or another mmpretrain ``VisionTransformer``.
