@@ -28,6 +28,18 @@ ENCODER_NAMES = {
     'blocks.*.mlp.fc2': 'layers.*.ffn.layers.1',
     'norm': 'ln1',
 }
+# The release's classifiers and segmentation backbones have these besides.
+TRANSFER_ENCODER_NAMES = {
+    **ENCODER_NAMES,
+    'fc_norm': 'ln2',
+    'blocks.*.gamma_1': 'layers.*.attn.gamma1.weight',
+    'blocks.*.gamma_2': 'layers.*.ffn.gamma2.weight',
+    'blocks.*.attn.relative_position_bias_table': 'layers.*.attn.relative_position_bias_table',
+}
+CLASSIFIER_NAMES = {
+    **{theirs: f'backbone.{mine}' for theirs, mine in TRANSFER_ENCODER_NAMES.items()},
+    'head': 'head.fc',
+}
 POOLED_NORM = 'ln2.'  # mmpretrain keeps the classifier's norm after the average in its backbone
 DECODER_BLOCK_NAMES = {
     'norm1': 'norm1',
@@ -79,6 +91,12 @@ def from_release(release: Mapping[str, Tensor], names: Mapping[str, str] = PRETR
     if 'regressor.pos_embed' in ours:
         ours['predictor.pos_embed'] = ours['backbone.pos_embed'].clone()
     return ours
+
+
+def pyramid_from_release(release: Mapping[str, Tensor]) -> State:
+    """The adapter of the release's segmentation backbone (``fpn1.…``, ``fpn2.…``) in our layout."""
+    ours = {'fpn1.': 'upsample_4x.', 'fpn2.': 'upsample_2x.'}
+    return {ours[name[:5]] + name[5:]: value for name, value in release.items()}
 
 
 def to_release(ours: Mapping[str, Tensor], names: Mapping[str, str] = PRETRAIN_NAMES) -> State:

@@ -68,10 +68,14 @@ class AutocastOptimWrapper(OptimWrapper):
         super().load_state_dict(state_dict)
 
 
+UNDECAYED = ('bias', 'cls_token', 'pos_embed', 'relative_position_bias_table')
+
+
 def decays(name: str, param: Tensor) -> bool:
-    """Whether weight decay applies: not to 1-D parameters (norms, biases), class tokens and
-    position embeddings; mask tokens do decay (authors' release)."""
-    return param.ndim > 1 and name.rpartition('.')[2] not in ('bias', 'cls_token', 'pos_embed')
+    """Whether weight decay applies: not to 1-D parameters (norms, biases, layer scales), class
+    tokens, position embeddings and relative-position tables; mask tokens do decay (authors'
+    release)."""
+    return param.ndim > 1 and name.rpartition('.')[2] not in UNDECAYED
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -98,8 +102,7 @@ class WeightDecayConstructor:
         optimizer = OPTIMIZERS.build(self.optimizer_cfg, default_args=dict(params=groups))
         return OPTIM_WRAPPERS.build(self.wrapper_cfg, default_args=dict(optimizer=optimizer))
 
-    @staticmethod
-    def _groups(model: nn.Module) -> list[dict[str, list | float]]:
+    def _groups(self, model: nn.Module) -> list[dict]:
         trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         with_decay = [p for name, p in trained if decays(name, p)]
         without = [p for name, p in trained if not decays(name, p)]

@@ -56,7 +56,7 @@ def test_a_subset_is_encoded_as_if_the_other_patches_were_not_there(images):
     x = torch.cat([(model.cls_token + model.pos_embed[:, :1]).expand(2, 1, -1), x], dim=1)
     outputs = []
     for layer in model.layers:
-        x = layer(x)
+        x = layer(x, (4, 4))
         outputs.append(x)
     last, taps = model.encode(images, ids, taps=(0, 2))
     torch.testing.assert_close(last, outputs[-1])

@@ -14,9 +14,9 @@ from .conftest import DATA, ROOT
 GOLDEN = DATA / 'bootmae_tiny.npz'
 
 
-def changed(tmp_path, name: str, change) -> str:
-    """A copy of the golden file with one array changed."""
-    with np.load(GOLDEN) as archive:
+def changed(tmp_path, name: str, change, golden=GOLDEN) -> str:
+    """A copy of a golden file with one array changed."""
+    with np.load(golden) as archive:
         arrays = dict(archive)
     arrays[name] = change(arrays[name])
     np.savez(tmp_path / 'changed.npz', **arrays)
@@ -73,6 +73,48 @@ def test_a_changed_optimiser_or_teacher_step_is_noticed(tmp_path):
         r for r in compare(changed(tmp_path, 'meta_json', other('ema_decay', 0.5))) if not r.passed
     ]
     assert 'step 1 feature_loss' in [row.quantity for row in failed]
+
+
+@pytest.mark.parametrize(
+    'name, failing',
+    [
+        (None, set()),
+        ('level2', {'level2'}),
+        ('state/blocks.3.attn.relative_position_bias_table', {'level3'}),
+        ('state/blocks.2.gamma_2', {'level2', 'level3'}),
+        ('state/fpn1.1.running_mean', {'level0'}),
+        ('state/fpn2.0.bias', {'level1'}),
+        ('state/blocks.0.attn.relative_position_index', {'blocks.0.attn.relative_position_index'}),
+    ],
+)
+def test_the_segmentation_backbone_agrees_and_changes_are_noticed(name, failing, tmp_path):
+    def change(array):
+        if array.dtype.kind == 'i':
+            return array + 1
+        return array + np.random.default_rng(0).normal(0, 0.5, array.shape).astype(array.dtype)
+
+    path = DATA / 'seg_backbone_tiny.npz'
+    if name:
+        path = changed(tmp_path, name, change, path)
+    assert {row.quantity for row in compare(path) if not row.passed} == failing
+
+
+@pytest.mark.parametrize(
+    'name, failing',
+    [
+        (None, set()),
+        ('logits', {'logits'}),
+        ('pooled', {'pooled'}),
+        ('state/fc_norm.bias', {'pooled', 'logits'}),
+        ('state/blocks.1.attn.v_bias', {'pooled', 'logits'}),
+        ('state/head.weight', {'logits'}),
+    ],
+)
+def test_the_classifier_agrees_and_changes_are_noticed(name, failing, tmp_path):
+    path = DATA / 'finetune_tiny.npz'
+    if name:
+        path = changed(tmp_path, name, lambda array: array + np.float32(0.05), path)
+    assert {row.quantity for row in compare(path) if not row.passed} == failing
 
 
 def test_nan_is_a_difference():

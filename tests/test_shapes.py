@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bootmae_mm.demo import shapes
+from bootmae_mm.demo import layout, shapes
 from bootmae_mm.demo.shapes import CLASSES, OUTLINES, Scene, draw_scene
 
 NUM_CLASSES = 8
@@ -286,7 +286,7 @@ def test_longest_shape_of_the_largest_size_fits():
 def test_layout_on_disk(tmp_path):
     root = tmp_path / 'shapes'
     calls = []
-    shapes.write_imagenet_layout(root, 24, 16, 20, 7, progress=lambda *call: calls.append(call))
+    layout.write_imagenet_layout(root, 24, 16, 20, 7, progress=lambda *call: calls.append(call))
     assert calls == [(done, 40) for done in range(1, 41)]
     parameters = json.loads((root / 'dataset.json').read_text())
     assert parameters.pop('textures') == list(shapes.TEXTURES)
@@ -308,34 +308,34 @@ def test_layout_on_disk(tmp_path):
             assert names == [f'{i:06d}.png' for i in range(label, count, NUM_CLASSES)]
     with Image.open(root / 'train' / CLASSES[3] / '000011.png') as image:
         assert image.mode == 'RGB'
-        assert np.array_equal(np.asarray(image), shapes.split_scene(7, 'train', 11, 20).image)
+        assert np.array_equal(np.asarray(image), layout.split_scene(7, 'train', 11, 20).image)
     hashes = file_hashes(root)
     assert len(set(hashes.values())) == len(hashes) == 40
 
 
 def test_picture_depends_on_seed_split_and_index_only(tmp_path):
-    shapes.write_imagenet_layout(tmp_path / 'small', 8, 8, 20, 1)
-    shapes.write_imagenet_layout(tmp_path / 'large', 16, 16, 20, 1)
-    shapes.write_imagenet_layout(tmp_path / 'other', 8, 8, 20, 2)
+    layout.write_imagenet_layout(tmp_path / 'small', 8, 8, 20, 1)
+    layout.write_imagenet_layout(tmp_path / 'large', 16, 16, 20, 1)
+    layout.write_imagenet_layout(tmp_path / 'other', 8, 8, 20, 2)
     small, large, other = (file_hashes(tmp_path / name) for name in ('small', 'large', 'other'))
     assert small.items() <= large.items()
     assert not set(small.values()) & set(other.values())
 
 
 def test_size_range_reaches_the_pictures(tmp_path):
-    shapes.write_imagenet_layout(tmp_path, 8, 8, 32, 1, size_range=(0.5, 0.5))
+    layout.write_imagenet_layout(tmp_path, 8, 8, 32, 1, size_range=(0.5, 0.5))
     with Image.open(tmp_path / 'val' / CLASSES[2] / '000002.png') as image:
         written = np.asarray(image)
-    scene = shapes.split_scene(1, 'val', 2, 32, size_range=(0.5, 0.5))
+    scene = layout.split_scene(1, 'val', 2, 32, size_range=(0.5, 0.5))
     assert np.array_equal(written, scene.image)
     assert scene.shapes[0].mask.sum() == pytest.approx(math.pi / 4 * 16**2, rel=0.15)
 
 
 def test_written_once(tmp_path):
-    shapes.write_imagenet_layout(tmp_path, 8, 8, 20, 0)
+    layout.write_imagenet_layout(tmp_path, 8, 8, 20, 0)
     (tmp_path / 'train' / CLASSES[0] / '000000.png').write_bytes(b'untouched')
     calls = []
-    shapes.write_imagenet_layout(tmp_path, 8, 8, 20, 0, progress=lambda *call: calls.append(call))
+    layout.write_imagenet_layout(tmp_path, 8, 8, 20, 0, progress=lambda *call: calls.append(call))
     assert not calls
     assert (tmp_path / 'train' / CLASSES[0] / '000000.png').read_bytes() == b'untouched'
 
@@ -347,13 +347,13 @@ def test_interrupted_write_is_redone(tmp_path):
 
     root = tmp_path / 'interrupted'
     with pytest.raises(KeyboardInterrupt):
-        shapes.write_imagenet_layout(root, 8, 8, 20, 0, progress=interrupt)
+        layout.write_imagenet_layout(root, 8, 8, 20, 0, progress=interrupt)
     assert not (root / 'dataset.json').exists()
     (root / 'val' / CLASSES[1] / '000001.png').write_bytes(b'cut off')
     with pytest.raises(ValueError, match='seed is 0, asked for is 1'):
-        shapes.write_imagenet_layout(root, 8, 8, 20, 1)
-    shapes.write_imagenet_layout(root, 8, 8, 20, 0)
-    shapes.write_imagenet_layout(tmp_path / 'whole', 8, 8, 20, 0)
+        layout.write_imagenet_layout(root, 8, 8, 20, 1)
+    layout.write_imagenet_layout(root, 8, 8, 20, 0)
+    layout.write_imagenet_layout(tmp_path / 'whole', 8, 8, 20, 0)
     assert file_hashes(root) == file_hashes(tmp_path / 'whole')
     assert sorted(path.name for path in root.iterdir()) == ['dataset.json', 'train', 'val']
 
@@ -370,20 +370,20 @@ def test_interrupted_write_is_redone(tmp_path):
 )
 def test_other_parameters_in_a_written_folder_are_refused(tmp_path, changed, message):
     arguments = {'num_train': 8, 'num_val': 8, 'size': 20, 'seed': 0}
-    shapes.write_imagenet_layout(tmp_path, **arguments)
+    layout.write_imagenet_layout(tmp_path, **arguments)
     before = file_hashes(tmp_path)
     with pytest.raises(ValueError, match=message + '.*remove that folder or choose another'):
-        shapes.write_imagenet_layout(tmp_path, **{**arguments, **changed})
+        layout.write_imagenet_layout(tmp_path, **{**arguments, **changed})
     assert file_hashes(tmp_path) == before
 
 
 def test_foreign_and_damaged_folders_are_refused(tmp_path):
     (tmp_path / 'precious.txt').write_text('mine')
     with pytest.raises(ValueError, match='not written by this generator'):
-        shapes.write_imagenet_layout(tmp_path, 8, 8, 20, 0)
+        layout.write_imagenet_layout(tmp_path, 8, 8, 20, 0)
     (tmp_path / 'dataset.json').write_text('{')
     with pytest.raises(ValueError, match='damaged'):
-        shapes.write_imagenet_layout(tmp_path, 8, 8, 20, 0)
+        layout.write_imagenet_layout(tmp_path, 8, 8, 20, 0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ['dataset.json', 'precious.txt']
 
 
@@ -400,21 +400,21 @@ def test_foreign_and_damaged_folders_are_refused(tmp_path):
 def test_bad_data_set_arguments_leave_no_folder(tmp_path, arguments, message):
     root = tmp_path / 'data'
     with pytest.raises(ValueError, match=message):
-        shapes.write_imagenet_layout(root, *arguments)
+        layout.write_imagenet_layout(root, *arguments)
     assert not root.exists()
 
 
 def test_labelled_subset_and_annotation(tmp_path):
-    shapes.write_imagenet_layout(tmp_path / 'data', 24, 8, 20, 0)
-    samples = shapes.labelled_subset(tmp_path / 'data', 2)
+    layout.write_imagenet_layout(tmp_path / 'data', 24, 8, 20, 0)
+    samples = layout.labelled_subset(tmp_path / 'data', 2)
     assert samples == [
         (f'{name}/{index:06d}.png', label)
         for label, name in enumerate(CLASSES)
         for index in (label, label + NUM_CLASSES)
     ]
     path = tmp_path / 'meta' / 'subset.txt'
-    shapes.write_annotation(path, samples[:3])
+    layout.write_annotation(path, samples[:3])
     assert path.read_text() == 'bar/000000.png 0\nbar/000008.png 0\ncrescent/000001.png 1\n'
     assert (tmp_path / 'data' / 'train' / samples[0][0]).is_file()
     with pytest.raises(ValueError, match='has 3 pictures where 4 are asked for'):
-        shapes.labelled_subset(tmp_path / 'data', 4)
+        layout.labelled_subset(tmp_path / 'data', 4)

@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from bootmae_mm.demo import shapes, stages, summary
+from bootmae_mm.demo import layout, stages, summary
 from bootmae_mm.pretrain.dataset import IMAGE_EXTENSIONS, find_images
 
 NUM_TRAIN, NUM_VAL, LABELS_PER_CLASS, SEEDS = 8192, 1000, 100, (0, 1, 2)
@@ -42,12 +42,12 @@ def say(text: str) -> None:
 
 def draw(root: Path) -> None:
     """Draw the data set and choose the labelled subset; nothing the second time."""
-    shapes.write_imagenet_layout(
+    layout.write_imagenet_layout(
         root, NUM_TRAIN, NUM_VAL, size=32, seed=0, **STYLE,
         progress=lambda done, total: done % 2000 or say(f'  {done} of {total} pictures'),
     )  # fmt: skip
-    labelled = shapes.labelled_subset(root, LABELS_PER_CLASS)
-    shapes.write_annotation(root / 'labelled.txt', labelled)
+    labelled = layout.labelled_subset(root, LABELS_PER_CLASS)
+    layout.write_annotation(root / 'labelled.txt', labelled)
 
 
 def own_pictures(folder: Path) -> dict[str, object]:

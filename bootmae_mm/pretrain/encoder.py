@@ -6,8 +6,10 @@ Shape suffixes: see :mod:`bootmae_mm.pretrain.tokens`.
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmengine.logging import print_log
+from mmengine.model import ModuleList
 from mmpretrain.models.backbones import VisionTransformer
 from mmpretrain.models.utils import build_2d_sincos_position_embedding, resize_pos_embed
 from mmpretrain.registry import MODELS
@@ -15,7 +17,8 @@ from torch import Tensor, nn
 
 from ..checkpoint import load_encoder, read_state_dict
 from . import tokens
-from .layers import FusedProjection, init_linears_
+from .blocks import EncoderBlock
+from .layers import init_linears_
 
 
 def sincos_position_embedding(grid: tuple[int, int], embed_dims: int) -> Tensor:
@@ -42,14 +45,21 @@ class BootMAEViT(VisionTransformer):
     checkpoint serves pretraining, classification, segmentation and detection.
 
     What it adds: fixed sin-cos position embedding, no key bias, :meth:`encode` on a subset of the
-    patches with named intermediates, the release's initialisation, and ``'small'`` meaning
-    ViT-S (384 wide, 12 blocks, 6 heads).
+    patches with named intermediates, the release's initialisation, relative position bias for
+    dense tasks, and ``'small'`` meaning ViT-S (384 wide, 12 blocks, 6 heads).
 
     Args:
         arch: 'small', 'base', 'large', 'huge' or a dict with ``embed_dims``, ``num_layers``,
             ``num_heads`` and ``feedforward_channels``.
-        **kwargs: Those of :class:`mmpretrain.models.VisionTransformer`. ``init_cfg`` may also be
-            ``dict(type='PretrainedEncoder', checkpoint=path)``, see :meth:`init_weights`.
+        drop_path_rate: Stochastic depth of the last block; it grows linearly from 0.
+        layer_scale_init_value: Start of the layer scale; 0 for none.
+        relative_position_bias: Add a table of biases to each block's attention scores, starting
+            at zero (the release's segmentation model; the paper's text has none).
+        train_pos_embed: Train the position embedding (the release's segmentation model does).
+        norm_cfg: Config of the norms.
+        **kwargs: Of :class:`mmpretrain.models.VisionTransformer`: ``img_size``, ``patch_size``,
+            ``out_indices``, ``out_type``, ``final_norm``, ``frozen_stages``, ``init_cfg``, which
+            may also be ``dict(type='PretrainedEncoder', checkpoint=path)``.
 
     Raises:
         ValueError: If the heads do not divide the width or 4 does not.
@@ -60,17 +70,36 @@ class BootMAEViT(VisionTransformer):
         **dict.fromkeys(['s', 'small'], VisionTransformer.arch_zoo['deit-small']),
     }
 
-    def __init__(self, arch='base', **kwargs) -> None:
-        super().__init__(arch=arch, **kwargs)
+    def __init__(
+        self,
+        arch: str | dict = 'base',
+        drop_path_rate: float = 0.0,
+        layer_scale_init_value: float = 0.0,
+        relative_position_bias: bool = False,
+        train_pos_embed: bool = False,
+        norm_cfg: dict = dict(type='LN', eps=1e-6),  # noqa: B006  (never changed)
+        **kwargs,
+    ) -> None:
+        super().__init__(arch=arch, norm_cfg=norm_cfg, **kwargs)
         num_heads = self.arch_settings['num_heads']
         if self.embed_dims % num_heads:
             raise ValueError(
                 f'The number of heads must divide the width, found {num_heads} heads and width '
                 f'{self.embed_dims}; change num_heads or embed_dims in arch.'
             )
-        for layer in self.layers:
-            layer.attn.qkv = FusedProjection(self.embed_dims, self.embed_dims, 'qkv')
-        self.pos_embed.requires_grad_(False)
+        self.layers = ModuleList(
+            EncoderBlock(
+                bias_grid=self.patch_resolution if relative_position_bias else None,
+                embed_dims=self.embed_dims,
+                num_heads=num_heads,
+                feedforward_channels=self.arch_settings['feedforward_channels'],
+                drop_path_rate=rate,
+                layer_scale_init_value=layer_scale_init_value,
+                norm_cfg=norm_cfg,
+            )
+            for rate in np.linspace(0, drop_path_rate, self.num_layers)
+        )
+        self.pos_embed.requires_grad_(train_pos_embed)
         self._fill_pos_embed()
         if self.frozen_stages > 0:
             self._freeze_stages()
@@ -130,7 +159,23 @@ class BootMAEViT(VisionTransformer):
         x = self.pre_norm(self.drop_after_pos(x))
         tapped = {}
         for index, layer in enumerate(self.layers):
-            x = layer(x)
+            x = layer(x, grid)
             if index in taps:
                 tapped[index] = x
         return x, tapped
+
+    def forward(self, images_BCHW: Tensor) -> tuple[Tensor, ...]:
+        """Features of the blocks ``out_indices`` in the form ``out_type``, as in mmpretrain; the
+        last block's go through the final norm unless ``final_norm=False``."""
+        _, tapped = self.encode(images_BCHW, taps=self.out_indices)
+        last, grid = self.num_layers - 1, self._grid(images_BCHW)
+        if self.final_norm and last in tapped:
+            tapped[last] = self.ln1(tapped[last])
+        return tuple(self._format_output(tapped[index], grid) for index in self.out_indices)
+
+    def _grid(self, images_BCHW: Tensor) -> tuple[int, int]:
+        """Patches per column and row; sides that the patch does not divide are padded."""
+        sides = self.patch_embed.projection.kernel_size
+        return tuple(
+            -(-length // side) for length, side in zip(images_BCHW.shape[2:], sides, strict=True)
+        )

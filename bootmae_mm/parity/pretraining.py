@@ -1,111 +1,34 @@
-"""Comparison with numbers computed by the authors' release (the golden format).
+"""Three steps of pretraining, against the authors' release."""
 
-A golden file is a NumPy archive of release-named weights, inputs and the release's results; sizes
-are in its ``meta_json``. Checks yield :class:`Row` s; nothing here knows how they are printed.
-"""
-
-import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import torch
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from . import checkpoint
-from .optim import WeightDecayConstructor
-from .pretrain import tokens
-from .pretrain.bootmae import BootMAE
-
-OUTPUT_TOLERANCE = 1e-4  # float32, relative to the largest value
-GRADIENT_TOLERANCE = 1e-3  # float32, on norms
-
-
-class Row(NamedTuple):
-    """One compared quantity: its name, the largest relative difference, and what is allowed."""
-
-    quantity: str
-    difference: float
-    tolerance: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the difference is within the tolerance (not so for NaN)."""
-        return self.difference <= self.tolerance
-
-
-class Golden:
-    """A golden file: ``meta``, and its arrays by name.
-
-    Raises:
-        ValueError: If the file is not a golden archive.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        try:
-            with np.load(path) as archive:
-                self.arrays = {name: archive[name] for name in archive.files}
-            self.meta = json.loads(str(self.arrays.pop('meta_json')))
-        except (OSError, KeyError, ValueError) as error:
-            raise ValueError(
-                f'Expected a NumPy archive with meta_json, found something else at {str(path)!r} '
-                f'({error}).'
-            ) from error
-
-    def tensors(self, prefix: str) -> dict[str, Tensor]:
-        """Arrays whose names begin with ``prefix/``, as float32 tensors without it."""
-        return {
-            name.removeprefix(f'{prefix}/'): torch.from_numpy(np.asarray(array)).float()
-            for name, array in self.arrays.items()
-            if name.startswith(f'{prefix}/')
-        }
-
-
-def largest_relative_difference(ours, golden) -> float:
-    """``max |ours - golden| / max |golden|``; inf for different shapes or anything not finite."""
-    ours, golden = np.asarray(ours, np.float64), np.asarray(golden, np.float64)
-    if ours.shape != golden.shape or not (np.isfinite(ours).all() and np.isfinite(golden).all()):
-        return float('inf')
-    scale = max(np.abs(golden).max(), 1e-12)
-    return float(np.abs(ours - golden).max() / scale)
-
-
-def compare(path: str | Path) -> list[Row]:
-    """All comparisons that a golden file allows.
-
-    Raises:
-        ValueError: If the file is not in the golden format, or of a kind that is not handled.
-    """
-    golden = Golden(path)
-    if 'steps' not in golden.meta:
-        raise ValueError(f'Expected a golden file of pretraining steps, found none in {path}.')
-    try:
-        return list(compare_pretraining(golden))
-    except KeyError as error:
-        raise ValueError(f'Expected {error} in the golden file {path}, found none.') from error
+from .. import checkpoint
+from ..optim import WeightDecayConstructor
+from ..pretrain import tokens
+from ..pretrain.bootmae import BootMAE
+from .golden import (
+    GRADIENT_TOLERANCE,
+    OUTPUT_TOLERANCE,
+    Golden,
+    Row,
+    encoder_config,
+    largest_relative_difference,
+)
 
 
 def build_pretraining(meta: dict) -> BootMAE:
     """The algorithm of a golden file's sizes, built through the registry."""
-    dims, (low, high) = meta['embed_dims'], meta['feature_layers']
+    low, high = meta['feature_layers']
     decoder = dict(type='TargetAwareDecoder', depth=meta['decoder_depth'])
     return MODELS.build(
         dict(
             type='BootMAE',
-            backbone=dict(
-                type='BootMAEViT',
-                arch=dict(
-                    embed_dims=dims,
-                    num_layers=meta['depth'],
-                    num_heads=meta['num_heads'],
-                    feedforward_channels=4 * dims,
-                ),
-                img_size=meta['img_size'],
-                patch_size=meta['patch_size'],
-            ),
+            backbone=encoder_config(meta),
             regressor=dict(decoder, embed_dims=meta['decoder_dims'], context_layer=low),
             pixel_head=dict(type='PixelHead'),
             predictor=dict(decoder, context_layer=high),
