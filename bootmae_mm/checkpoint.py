@@ -40,7 +40,9 @@ CLASSIFIER_NAMES = {
     **{theirs: f'backbone.{mine}' for theirs, mine in TRANSFER_ENCODER_NAMES.items()},
     'head': 'head.fc',
 }
-POOLED_NORM = 'ln2.'  # mmpretrain keeps the classifier's norm after the average in its backbone
+# What transfer adds to a pretrained encoder, starting as the identity: the norm after a
+# classifier's average, layer scale, relative position bias.
+NEW_IN_TRANSFER = re.compile(r'^ln2\.|\.gamma[12]\.|\.relative_position_bias_table$')
 DECODER_BLOCK_NAMES = {
     'norm1': 'norm1',
     'norm2': 'norm2',
@@ -211,8 +213,8 @@ def _method_of_log_buffer(owner: type, name: str) -> Callable:
 
 
 def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor]) -> str:
-    """Load every tensor of an encoder, or fail. The norm that a classifier puts after the average
-    of its tokens is loaded if it is there.
+    """Load every tensor of an encoder, or fail. What transfer adds (``NEW_IN_TRANSFER``) is loaded if
+    if it is there.
 
     Args:
         encoder: A ``BootMAEViT`` or another mmpretrain ``VisionTransformer``.
@@ -238,7 +240,7 @@ def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor]) -> str:
     own = {
         name: value
         for name, value in encoder.state_dict().items()
-        if name in state or not name.startswith(POOLED_NORM)
+        if name in state or not NEW_IN_TRANSFER.search(name)
     }
     missing = [name for name in own if name not in state]
     if missing:

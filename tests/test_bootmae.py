@@ -123,6 +123,14 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_part(images):
         model.parse_losses(model.loss(torch.randn(2, 3, 32, 32), random_samples(2)))
 
 
+def test_images_and_masks_of_another_size_are_refused(images):
+    model = build_tiny()
+    with pytest.raises(ValueError, match=r'found images of \(32, 24\) and masks over 16'):
+        model.loss(images[..., :24], random_samples(2))
+    with pytest.raises(ValueError, match=r'over 4 × 4 patches, found .* masks over 12 patches'):
+        model.loss(images, random_samples(2, num_patches=12, num_masked=8))
+
+
 @pytest.mark.parametrize(
     'changes, message',
     [

@@ -143,6 +143,17 @@ def test_the_norm_of_a_classifier_is_new():
     assert torch.equal(target.ln2.weight, torch.ones(24))
 
 
+def test_relative_position_bias_and_layer_scale_are_new():
+    source = build_tiny(seed=2)
+    new = dict(relative_position_bias=True, layer_scale_init_value=1.0)
+    target = MODELS.build({**tiny_config()['backbone'], **new})
+    assert checkpoint.load_encoder(target, source.state_dict()) == 'loaded 42/42 encoder tensors'
+    assert target.layers[0].attn.relative_position_bias_table.abs().max() == 0
+    tuned = {f'backbone.{k}': v + 1 for k, v in target.state_dict().items()}
+    assert checkpoint.load_encoder(target, tuned) == 'loaded 51/51 encoder tensors'
+    assert torch.equal(target.layers[0].attn.gamma1.weight, torch.full((24,), 2.0))
+
+
 class Command:
     """Unpickling it would run a command."""
 

@@ -225,7 +225,10 @@ class TestReplacement:
         assert converted == {str(mixed / name): why for name, why in CONVERTED.items()}
         assert len(issues) == 12
         for sample in samples:
-            assert str(Path(sample.img_path).relative_to(mixed)) not in BAD
+            name = str(Path(sample.img_path).relative_to(mixed))
+            assert name not in BAD
+            own = [tuple(issue[:2]) for issue in sample.image_issues if issue[1] == 'converted']
+            assert own == ([(sample.img_path, 'converted')] if name in CONVERTED else [])
 
     def test_the_replacement_of_a_key_is_always_the_same(self, mixed):
         def draw() -> list:

@@ -113,8 +113,12 @@ class BootMAE(BaseSelfSupervisor):
             ``loss``, the sum to minimise, and for the log its parts ``L_pixel`` and ``L_feature``
             (unweighted), the spreads of targets and predictions, ``feature_weight`` and
             ``teacher_decay``.
+
+        Raises:
+            ValueError: If images or masks are not of the size that the model was built for.
         """
         ids_visible_BV, ids_masked_BM = self.patch_ids(data_samples, inputs.device)
+        self.require_sizes(inputs, ids_visible_BV.shape[1] + ids_masked_BM.shape[1])
         weight_BM = self.token_weights(ids_masked_BM)
         latent_BTD, context = self.encode_visible(inputs, ids_visible_BV)
 
@@ -159,6 +163,17 @@ class BootMAE(BaseSelfSupervisor):
             np.stack([s.get(key) for s in data_samples]) for key in ('ids_visible', 'ids_masked')
         )
         return tuple(torch.from_numpy(x).to(device, non_blocking=True) for x in ids)
+
+    def require_sizes(self, images_BCHW: Tensor, num_patches: int) -> None:
+        """Raise ``ValueError`` for images or masks of another size than the model's."""
+        size, expected = tuple(images_BCHW.shape[2:]), tuple(self.backbone.img_size)
+        rows, columns = self.grid
+        if size != expected or num_patches != rows * columns:
+            raise ValueError(
+                f'The model expects images of {expected} pixels and masks over {rows} × {columns} '
+                f'patches, found images of {size} and masks over {num_patches} patches; set '
+                "scale and grid in the pipeline to the model's img_size and grid."
+            )
 
     def token_weights(self, ids_masked_BM: Tensor) -> Tensor:
         """Loss weight of every masked patch, ``(B, M)``; ones without centre weighting."""
