@@ -213,7 +213,7 @@ def _method_of_log_buffer(owner: type, name: str) -> Callable:
 
 
 def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor]) -> str:
-    """Load every tensor of an encoder, or fail. What transfer adds (``NEW_IN_TRANSFER``) is loaded if
+    """Load every tensor of an encoder, or fail. What transfer adds (``NEW_IN_TRANSFER``) is loaded
     if it is there.
 
     Args:

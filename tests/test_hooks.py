@@ -171,6 +171,19 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_step(folder, tmp_pat
     assert torch.equal(runner.model.backbone.cls_token, spoil.weights)
 
 
+def test_samples_depend_on_the_seed_of_the_config(folder, tmp_path):
+    cfg = run_config(folder, tmp_path / 'run')
+    cfg.randomness.seed = 41
+
+    class Keys(Hook):
+        def before_train(self, runner):
+            self.seeds = {key.seed for key in runner.train_dataloader.sampler}
+
+    keys = Keys()
+    train(cfg, keys)
+    assert keys.seeds == {41}
+
+
 def test_a_frozen_teacher_stays(folder, tmp_path):
     path = tmp_path / 'mae.pth'
     torch.save(build_tiny(seed=5).state_dict(), path)

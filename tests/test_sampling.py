@@ -110,10 +110,11 @@ class TestEpochSampler:
                 union = [k for keys in split for k in keys[step * share : (step + 1) * share]]
                 assert sorted(union) == sorted(single[step * 8 : (step + 1) * 8])
 
-    def test_without_a_seed_the_processes_agree_on_one(self, monkeypatch):
-        monkeypatch.setattr(sampling, 'sync_random_seed', lambda: 77)
-        assert {key.seed for key in EpochSampler(range(8), 4)} == {77}
-        assert {key.seed for key in EpochSampler(range(8), 4, seed=0)} == {0}
+    def test_the_seed_is_the_runs_and_is_required(self):
+        """mmengine hands no seed to a sampler when every process has its own."""
+        assert {key.seed for key in EpochSampler(range(8), 4, seed=7)} == {7}
+        with pytest.raises(ValueError, match='leave out diff_rank_seed'):
+            EpochSampler(range(8), 4, seed=None)
 
     @pytest.mark.parametrize('total', [9, 0, -4])
     def test_a_total_batch_that_the_dataset_cannot_fill_is_refused(self, total):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from mmengine.dist import get_dist_info, sync_random_seed
+from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import Sampler, get_worker_info
 
@@ -58,17 +58,23 @@ class EpochSampler(Sampler):
     Args:
         dataset: The dataset.
         total_batch_size: Samples per optimiser step over all processes and accumulated batches.
-        seed: Seed of the run; mmengine passes its own. None for one that the processes agree on.
+        seed: Seed of the run; mmengine passes its own, but None with ``diff_rank_seed``.
 
     Raises:
-        ValueError: If the batch is larger than the dataset, or the processes do not divide it.
+        ValueError: If the batch is larger than the dataset, the processes do not divide it, or
+            there is no seed.
     """
 
-    def __init__(self, dataset: Sized, total_batch_size: int, seed: int | None = None) -> None:
+    def __init__(self, dataset: Sized, total_batch_size: int, seed: int | None) -> None:
         self.rank, self.world_size = get_dist_info()
         self.dataset_size = len(dataset)
-        self.seed = sync_random_seed() if seed is None else seed
+        self.seed = seed
         self.epoch = 0
+        if seed is None:
+            raise ValueError(
+                'The samples of an epoch depend on the seed of the run, found none; set '
+                'randomness=dict(seed=0) and leave out diff_rank_seed.'
+            )
         if not 0 < total_batch_size <= self.dataset_size:
             raise ValueError(
                 f'An epoch needs at least one total batch, found total_batch_size='

@@ -18,6 +18,7 @@ env_cfg = dict(
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_processor = dict(window_size=50)
 log_level = 'INFO'
-randomness = dict(seed=0, diff_rank_seed=True)
+# All randomness of pretraining is in the samples, see bootmae_mm/pretrain/sampling.py.
+randomness = dict(seed=0)
 load_from = None
 resume = False
