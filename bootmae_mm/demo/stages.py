@@ -113,7 +113,7 @@ def run_job(job: Job, data_root: Path, checkpoint: Path, work_dir: Path) -> floa
     if job.start == 'pretrained':
         cfg.model.backbone.init_cfg = dict(type='PretrainedEncoder', checkpoint=str(checkpoint))
     cfg.randomness.seed = job.seed
-    cfg.env_cfg.mp_cfg = dict()  # this process was spawned by us
+    cfg.env_cfg.mp_cfg.mp_start_method = 'spawn'  # as this process was started
     cfg.log_level = 'ERROR'
     cfg.experiment_name = '_'.join(map(str, job))
     cfg.work_dir = str(work_dir / cfg.experiment_name)
