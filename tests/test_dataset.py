@@ -4,16 +4,19 @@ import logging
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from mmengine.dataset import default_collate
 from mmengine.hooks import Hook
+from mmpretrain.structures import DataSample
 from PIL import Image
 from torch.utils.data import DataLoader
 
 from bootmae_mm.pretrain import dataset as module
 from bootmae_mm.pretrain.dataset import IMAGE_EXTENSIONS, UnlabelledImages, find_images
+from bootmae_mm.pretrain.hooks import ImageReportHook
 from bootmae_mm.pretrain.sampling import EpochSampler, SampleKey
 from bootmae_mm.training import build_runner
 
@@ -204,7 +207,7 @@ class TestUnlabelledImages:
 class TestReplacement:
     def test_a_readable_folder_has_no_issues(self, tmp_path):
         dataset = UnlabelledImages(str(write_images(tmp_path / 'images', 3)), PIPELINE)
-        assert [sample['data_samples'].image_issues for sample in dataset] == [[], [], []]
+        assert [dataset[i]['data_samples'].image_issues for i in range(3)] == [[], [], []]
 
     @pytest.mark.parametrize('workers', [0, 2])
     def test_good_and_bad_files_together_give_whole_batches(self, mixed, workers):
@@ -328,6 +331,27 @@ class TestImageReport:
         for name in BAD:
             assert str(mixed / name) in line
         assert str(reported[0] / 'image_report.tsv') in line
+
+    def test_later_epochs_add_what_is_new(self, tmp_path):
+        messages, hook = [], ImageReportHook()
+        logger = SimpleNamespace(warning=messages.append)
+        runner = SimpleNamespace(work_dir=str(tmp_path), logger=logger)
+        converted, *skipped = [('a.png', 'converted', 'L to RGB')] + [
+            (f'{index}.jpg', 'skipped', 'Error: reason') for index in range(8)
+        ]
+        for issues in ([skipped[0], converted], [skipped[0], skipped[1]], [converted], skipped):
+            batch = dict(data_samples=[DataSample(metainfo=dict(image_issues=issues))])
+            hook.after_train_iter(runner, 0, batch)
+            hook.after_train_epoch(runner)
+        rows = (tmp_path / 'image_report.tsv').read_text().splitlines()
+        assert rows == [
+            'converted\ta.png\tL to RGB',
+            *(f'skipped\t{index}.jpg\tError: reason' for index in range(8)),
+        ]
+        first, second, third = messages
+        assert '1 unreadable files skipped (0.jpg), 1 converted' in first
+        assert '1 unreadable files skipped (1.jpg), 0 converted' in second
+        assert '6 unreadable files skipped (2.jpg, 3.jpg, 4.jpg, 5.jpg, 6.jpg, …)' in third
 
     def test_a_folder_of_plain_images_has_no_report(self, tmp_path):
         folder = write_images(tmp_path / 'images', 4)

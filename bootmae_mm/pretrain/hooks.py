@@ -113,6 +113,11 @@ class GradNormHook(Hook):
         runner.optim_wrapper.optimizer.register_step_pre_hook(measure)
 
 
+def report_path(runner: Runner) -> str:
+    """Where skipped and converted images are listed."""
+    return os.path.join(runner.work_dir, 'image_report.tsv')
+
+
 @HOOKS.register_module()
 class ImageReportHook(Hook):
     """Reports image files that were skipped or converted, each once by name.
@@ -127,6 +132,12 @@ class ImageReportHook(Hook):
     def __init__(self) -> None:
         self.met = {}
         self.reported = set()
+
+    def before_train(self, runner: Runner) -> None:
+        """A resumed run does not report again what its report has."""
+        if os.path.isfile(report_path(runner)):
+            with open(report_path(runner), encoding='utf-8') as file:
+                self.reported.update(line.split('\t')[1] for line in file)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
         """Note what this batch met."""
@@ -146,8 +157,8 @@ class ImageReportHook(Hook):
             self._write(runner, new)
 
     def _write(self, runner: Runner, rows: list[tuple[str, str, str]]) -> None:
-        report = os.path.join(runner.work_dir, 'image_report.tsv')
-        with open(report, 'a', encoding='utf-8') as file:
+        report = report_path(runner)
+        with open(report, 'a', encoding='utf-8', errors='backslashreplace') as file:
             file.writelines('\t'.join(row).replace('\n', ' ') + '\n' for row in rows)
         skipped = [path for what, path, _ in rows if what == 'skipped']
         names = ', '.join(skipped[:5]) + (', …' if len(skipped) > 5 else '')

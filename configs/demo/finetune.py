@@ -1,13 +1,13 @@
 """Fine-tuning on 800 labelled pictures of shapes, from scratch or from a pretrained encoder.
 
     python tools/train.py configs/demo/finetune.py \\
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/demo/pretrain/epoch_10.pth \\
+        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/demo/pretrain/epoch_14.pth \\
                       model.backbone.init_cfg.type=PretrainedEncoder
 """
 
 _base_ = ['../_base_/runtime.py']
 
-max_epochs = 16
+max_epochs = 20
 arch = dict(embed_dims=96, num_layers=4, num_heads=3, feedforward_channels=4 * 96)
 model = dict(
     type='ImageClassifier',

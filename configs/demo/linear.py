@@ -2,7 +2,7 @@
 patch features go through a BatchNorm without affine into a linear layer.
 
     python tools/train.py configs/demo/linear.py \\
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/demo/pretrain/epoch_10.pth \\
+        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/demo/pretrain/epoch_14.pth \\
                       model.backbone.init_cfg.type=PretrainedEncoder
 """
 
