@@ -60,7 +60,7 @@ def own_pictures(folder: Path) -> dict[str, object]:
     batch = min(128, count // stages.NUM_PROCESSES * stages.NUM_PROCESSES)
     if batch == 0:
         raise ValueError(f'Expected at least {stages.NUM_PROCESSES} images, found {count}.')
-    epochs = max(3, 64 * 14 // (count // batch))
+    epochs = max(3, 64 * 11 // (count // batch))
     return {
         'train_dataloader.batch_size': batch // stages.NUM_PROCESSES,
         'train_dataloader.sampler.total_batch_size': batch,

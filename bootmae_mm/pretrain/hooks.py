@@ -118,11 +118,16 @@ def report_path(runner: Runner) -> str:
     return os.path.join(runner.work_dir, 'image_report.tsv')
 
 
+def on_one_line(text: str) -> str:
+    """Text that fits a cell of a table: no tabs or line ends, undecodable bytes escaped."""
+    return ' '.join(text.encode('utf-8', 'backslashreplace').decode().split())
+
+
 @HOOKS.register_module()
 class ImageReportHook(Hook):
     """Reports image files that were skipped or converted, each once by name.
 
-    After every epoch (and at the end) the processes pool what they met; new files go to
+    After every epoch the processes pool what they met; new files go to
     ``image_report.tsv`` in the work directory (``skipped | converted``, path, reason), their counts
     and the first names of skipped ones to the log.
     """
@@ -143,7 +148,7 @@ class ImageReportHook(Hook):
         """Note what this batch met."""
         for sample in data_batch['data_samples']:
             for path, what, why in sample.get('image_issues', ()):
-                self.met[path] = (what, why)
+                self.met[on_one_line(path)] = (what, on_one_line(why))
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Report the files that are new."""
@@ -158,8 +163,8 @@ class ImageReportHook(Hook):
 
     def _write(self, runner: Runner, rows: list[tuple[str, str, str]]) -> None:
         report = report_path(runner)
-        with open(report, 'a', encoding='utf-8', errors='backslashreplace') as file:
-            file.writelines('\t'.join(row).replace('\n', ' ') + '\n' for row in rows)
+        with open(report, 'a', encoding='utf-8') as file:
+            file.writelines('\t'.join(row) + '\n' for row in rows)
         skipped = [path for what, path, _ in rows if what == 'skipped']
         names = ', '.join(skipped[:5]) + (', …' if len(skipped) > 5 else '')
         runner.logger.warning(

@@ -1,7 +1,7 @@
 """Fine-tuning on 800 labelled pictures of shapes, from scratch or from a pretrained encoder.
 
     python tools/train.py configs/demo/finetune.py \\
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/demo/pretrain/epoch_14.pth \\
+        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/demo/pretrain/epoch_11.pth \\
                       model.backbone.init_cfg.type=PretrainedEncoder
 """
 

@@ -2,11 +2,16 @@
 patch features go through a BatchNorm without affine into a linear layer.
 
     python tools/train.py configs/demo/linear.py \\
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/demo/pretrain/epoch_14.pth \\
+        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/demo/pretrain/epoch_11.pth \\
                       model.backbone.init_cfg.type=PretrainedEncoder
 """
 
 _base_ = ['finetune.py']
+
+max_epochs = 10
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].update(end=max_epochs)
 
 model = dict(
     backbone=dict(frozen_stages=4),

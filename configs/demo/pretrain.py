@@ -3,7 +3,7 @@
     tools/dist_train.sh configs/demo/pretrain.py 2      (make demo runs it)
 
 Model      width 96, 4 blocks, 3 heads; decoders of one block
-Schedule   8192 pictures // 128 = 64 steps an epoch, 896 in all, where the paper has 312 × 800. In
+Schedule   8192 pictures // 128 = 64 steps an epoch, 704 in all, where the paper has 312 × 800. In
            so few steps the teacher must move faster (0.99 to 0.999), and its features say
            little at first, so that their weight grows over the whole run
 """
@@ -11,7 +11,7 @@ Schedule   8192 pictures // 128 = 64 steps an epoch, 896 in all, where the paper
 _base_ = ['../pretrain/bootmae_vitb_800e.py']
 
 total_batch_size = 128
-max_epochs = 14
+max_epochs = 11
 warmup_epochs = 1
 
 arch = dict(embed_dims=96, num_layers=4, num_heads=3, feedforward_channels=4 * 96)
