@@ -66,6 +66,7 @@ def own_pictures(folder: Path) -> dict[str, object]:
         'train_dataloader.sampler.total_batch_size': batch,
         'custom_hooks.0.total_batch_size': batch,
         'train_cfg.max_epochs': epochs,
+        'default_hooks.checkpoint.interval': epochs,
         'param_scheduler.1.end': epochs,
         'custom_hooks.1.milestones': f'[(0,0.99),({epochs / 2},0.999)]',
     }
