@@ -8,7 +8,7 @@ from ._stack import require_stack
 
 require_stack()
 
-from . import optim, pretrain, total_batch, transfer  # noqa: E402
+from . import encoder, optim, pretrain, total_batch, transfer  # noqa: E402
 from .version import __version__  # noqa: E402
 
-__all__ = ['__version__', 'optim', 'pretrain', 'total_batch', 'transfer']
+__all__ = ['__version__', 'encoder', 'optim', 'pretrain', 'total_batch', 'transfer']

@@ -5,12 +5,9 @@ import math
 import pytest
 import torch
 
-from bootmae_mm.pretrain.blocks import (
-    EncoderAttention,
-    relative_position_index,
-    resize_bias_table,
-)
-from bootmae_mm.pretrain.encoder import BootMAEViT
+from bootmae_mm.encoder.block import EncoderAttention
+from bootmae_mm.encoder.position import relative_position_index, resize_bias_table
+from bootmae_mm.encoder.vit import BootMAEViT
 
 CPU = torch.device('cpu')
 ARCH = dict(embed_dims=24, num_layers=3, num_heads=3, feedforward_channels=48)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bootmae_mm.pretrain import tokens
+from bootmae_mm import tokens
 
 from .conftest import build_tiny, random_samples
 

@@ -8,9 +8,9 @@ from mmengine.logging import HistoryBuffer
 from mmpretrain.registry import MODELS
 
 from bootmae_mm import checkpoint
+from bootmae_mm.encoder.vit import BootMAEViT
 from bootmae_mm.parity import Golden
 from bootmae_mm.parity.pretraining import initial_state
-from bootmae_mm.pretrain.encoder import BootMAEViT
 
 from .conftest import DATA, build_tiny, tiny_config
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from bootmae_mm import tokens
 from bootmae_mm.demo import stages, summary
-from bootmae_mm.pretrain import tokens
 from bootmae_mm.pretrain.reconstruct import reconstruct
 
 from .conftest import build_tiny, random_samples, write_images

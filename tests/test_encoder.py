@@ -6,7 +6,8 @@ import pytest
 import torch
 from mmpretrain.models.backbones import VisionTransformer
 
-from bootmae_mm.pretrain.encoder import BootMAEViT, sincos_position_embedding
+from bootmae_mm.encoder import BootMAEViT
+from bootmae_mm.encoder.position import sincos_position_embedding
 
 ARCH = dict(embed_dims=24, num_layers=3, num_heads=3, feedforward_channels=48)
 

@@ -6,13 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bootmae_mm.pretrain.layers import (
-    Attention,
-    DecoderBlock,
-    FusedProjection,
-    PatchProjection,
-    init_linears_,
-)
+from bootmae_mm.encoder.projection import FusedProjection, init_linears_
+from bootmae_mm.pretrain.layers import Attention, DecoderBlock, PatchProjection
 
 
 def plain_attention(layer: Attention, query, context):

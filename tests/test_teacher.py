@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bootmae_mm.pretrain.encoder import BootMAEViT
+from bootmae_mm.encoder.vit import BootMAEViT
 from bootmae_mm.pretrain.teacher import FrozenTeacher, MomentumTeacher
 
 from .conftest import build_tiny

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bootmae_mm.pretrain import tokens
+from bootmae_mm import tokens
 
 
 def random_mask(batch: int, num_patches: int, num_masked: int) -> torch.Tensor:
@@ -11,24 +11,12 @@ def random_mask(batch: int, num_patches: int, num_masked: int) -> torch.Tensor:
     return order < num_masked
 
 
-def test_split_lists_visible_and_masked_in_row_major_order():
-    mask = random_mask(3, 12, 7)
-    visible, masked = tokens.split(mask)
-    for row in range(3):
-        assert visible[row].tolist() == [i for i in range(12) if not mask[row, i]]
-        assert masked[row].tolist() == [i for i in range(12) if mask[row, i]]
-
-
-def test_split_refuses_unequal_counts():
-    mask = torch.zeros(2, 4, dtype=torch.bool)
-    mask[0, 0] = True
-    with pytest.raises(ValueError, match=r'same number of patches, found \[1, 0\]'):
-        tokens.split(mask)
-
-
-def test_mask_from_ids_inverts_split():
-    mask = random_mask(4, 20, 15)
-    assert torch.equal(tokens.mask_from_ids(tokens.split(mask)[1], 20), mask)
+def test_mask_from_ids_marks_the_listed_patches():
+    ids = torch.stack([torch.randperm(20)[:15] for _ in range(4)])
+    mask = tokens.mask_from_ids(ids, 20)
+    assert mask.dtype == torch.bool
+    for row in range(4):
+        assert mask[row].tolist() == [patch in ids[row].tolist() for patch in range(20)]
 
 
 def test_gather_is_indexing():

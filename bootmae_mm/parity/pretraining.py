@@ -7,9 +7,8 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from .. import checkpoint
+from .. import checkpoint, tokens
 from ..optim import WeightDecayConstructor
-from ..pretrain import tokens
 from ..pretrain.bootmae import BootMAE
 from .golden import (
     GRADIENT_TOLERANCE,

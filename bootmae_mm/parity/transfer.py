@@ -6,7 +6,7 @@ import torch
 from mmpretrain.registry import MODELS
 
 from .. import checkpoint
-from ..pretrain.blocks import relative_position_index
+from ..encoder.position import relative_position_index
 from .golden import OUTPUT_TOLERANCE, Golden, Row, encoder_config, largest_relative_difference
 
 

@@ -3,7 +3,6 @@
 from .bootmae import BootMAE
 from .dataset import UnlabelledImages
 from .decoder import TargetAwareDecoder
-from .encoder import BootMAEViT
 from .heads import FeatureHead, PixelHead
 from .hooks import FeatureWeightHook, GradNormHook, ImageReportHook, MomentumTeacherHook
 from .loading import LoadAnyImage
@@ -14,7 +13,6 @@ from .teacher import FrozenTeacher, MomentumTeacher
 __all__ = [
     'BlockwiseMasking',
     'BootMAE',
-    'BootMAEViT',
     'EpochSampler',
     'FeatureHead',
     'FeatureWeightHook',

@@ -1,6 +1,6 @@
 """The teacher: where the feature target comes from (paper, sections 3.4 and 4.2, Table 5).
 
-Shape suffixes: see :mod:`bootmae_mm.pretrain.tokens`.
+Shape suffixes: see :mod:`bootmae_mm.tokens`.
 """
 
 from copy import deepcopy
@@ -9,9 +9,9 @@ import torch
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from .. import tokens
 from ..checkpoint import load_encoder, read_state_dict
-from . import tokens
-from .encoder import BootMAEViT
+from ..encoder import BootMAEViT
 
 
 class Teacher(nn.Module):

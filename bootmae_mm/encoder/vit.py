@@ -1,6 +1,6 @@
 """The encoder: a plain pre-norm ViT that sees only the visible patches (paper, section 3.1).
 
-Shape suffixes: see :mod:`bootmae_mm.pretrain.tokens`.
+Shape suffixes: see :mod:`bootmae_mm.tokens`.
 """
 
 import math
@@ -11,32 +11,15 @@ import torch
 from mmengine.logging import print_log
 from mmengine.model import ModuleList
 from mmpretrain.models.backbones import VisionTransformer
-from mmpretrain.models.utils import build_2d_sincos_position_embedding, resize_pos_embed
+from mmpretrain.models.utils import resize_pos_embed
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from .. import tokens
 from ..checkpoint import load_encoder, read_state_dict
-from . import tokens
-from .blocks import EncoderBlock
-from .layers import init_linears_
-
-
-def sincos_position_embedding(grid: tuple[int, int], embed_dims: int) -> Tensor:
-    """Fixed 2-D sin-cos embedding of MoCo v3, class token (zeros) first, ``(1, 1 + h * w, D)``.
-
-    mmpretrain's function enumerates a grid of (rows, columns) column by column, which shows only on
-    non-square grids; with the grid turned round it is row-major, like the patches.
-
-    Raises:
-        ValueError: If ``embed_dims`` is not divisible by 4.
-    """
-    if embed_dims % 4:
-        raise ValueError(
-            f'A sin-cos position embedding needs a width divisible by 4, found {embed_dims}; '
-            'choose another embed_dims.'
-        )
-    rows, columns = grid
-    return build_2d_sincos_position_embedding((columns, rows), embed_dims, cls_token=True)
+from .block import EncoderBlock
+from .position import sincos_position_embedding
+from .projection import init_linears_
 
 
 @MODELS.register_module()

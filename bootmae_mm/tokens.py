@@ -12,31 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def split(mask_BN: Tensor) -> tuple[Tensor, Tensor]:
-    """Patch indices of a boolean mask, visible and masked, each in row-major order.
-
-    Args:
-        mask_BN: bool, True = masked; every row must mask the same number of patches.
-
-    Returns:
-        ``(ids_visible_BV, ids_masked_BM)``, int64.
-
-    Raises:
-        ValueError: If the rows mask different numbers of patches.
-    """
-    counts = mask_BN.sum(1)
-    if (counts != counts[0]).any():
-        raise ValueError(
-            f'Every mask of a batch must mask the same number of patches, found {counts.tolist()}; '
-            'use a masking transform with an exact count.'
-        )
-    order_BN = mask_BN.to(torch.uint8).argsort(dim=1, stable=True)
-    num_visible = mask_BN.shape[1] - int(counts[0])
-    return order_BN[:, :num_visible], order_BN[:, num_visible:]
-
-
 def mask_from_ids(ids_masked_BM: Tensor, num_patches: int) -> Tensor:
-    """The inverse of :func:`split`: bool ``(B, num_patches)``, True = masked."""
+    """The mask of a list of masked patches: bool ``(B, num_patches)``, True = masked."""
     mask_BN = torch.zeros(
         ids_masked_BM.shape[0], num_patches, dtype=torch.bool, device=ids_masked_BM.device
     )

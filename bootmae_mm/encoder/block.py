@@ -1,9 +1,7 @@
 """The encoder's block: mmpretrain's, with relative position bias where it is asked for.
 
-Shape suffixes: see :mod:`bootmae_mm.pretrain.tokens`; T tokens are the class token and the patches.
+Shape suffixes: see :mod:`bootmae_mm.tokens`; T tokens are the class token and the patches.
 """
-
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -11,42 +9,8 @@ from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLay
 from mmpretrain.models.utils import MultiheadAttention
 from torch import Tensor, nn
 
-from .layers import FusedProjection
-
-Grid = tuple[int, int]
-
-
-@lru_cache(maxsize=8)
-def relative_position_index(grid: Grid, device: torch.device) -> Tensor:
-    """Row of the bias table for every pair of tokens, int64 ``(T, T)``, class token first.
-
-    Row ``dy * (2 w - 1) + dx`` for two patches ``(dy, dx)`` apart, counted from the most negative;
-    the last three rows are class token to patch, patch to class token, and class token to itself
-    (BEiT; the release's segmentation model).
-    """
-    rows, columns = grid
-    place = torch.stack(
-        torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing='ij')
-    ).flatten(1)
-    apart = place[:, :, None] - place[:, None, :]
-    num_distances = (2 * rows - 1) * (2 * columns - 1)
-    index = torch.empty(rows * columns + 1, rows * columns + 1, dtype=torch.long)
-    index[1:, 1:] = (apart[0] + rows - 1) * (2 * columns - 1) + apart[1] + columns - 1
-    index[0, :], index[:, 0] = num_distances, num_distances + 1
-    index[0, 0] = num_distances + 2
-    return index.to(device)
-
-
-def resize_bias_table(table_RH: Tensor, old: Grid, new: Grid) -> Tensor:
-    """The bias table of grid ``old`` for grid ``new``: distances interpolated bicubically, the
-    class token's three rows kept."""
-    if tuple(old) == tuple(new):
-        return table_RH
-    distances, class_rows = table_RH[:-3], table_RH[-3:]
-    image = distances.T.reshape(1, -1, 2 * old[0] - 1, 2 * old[1] - 1)
-    size = (2 * new[0] - 1, 2 * new[1] - 1)
-    resized = F.interpolate(image.float(), size, mode='bicubic', align_corners=False)
-    return torch.cat([resized.flatten(2)[0].T.to(table_RH.dtype), class_rows])
+from .position import Grid, relative_position_index, resize_bias_table
+from .projection import FusedProjection
 
 
 class EncoderAttention(MultiheadAttention):

@@ -1,17 +1,13 @@
-"""Weights between layouts, as pure functions from dict to dict, and reading them from files.
-
-Layouts: *ours* is mmpretrain's (``backbone.layers.0.ln1.weight``); *release* is that of the BootMAE
-authors' checkpoints (``blocks.0.norm1.weight``).
+"""Names of weights between *ours*, mmpretrain's layout (``backbone.layers.0.ln1.weight``), and
+*release*, that of the authors' checkpoints (``blocks.0.norm1.weight``). Pure functions, dict to
+dict.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
-import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
-from torch import Tensor, nn
+from torch import Tensor
 
 State = dict[str, Tensor]
 
@@ -164,92 +160,3 @@ def _split_biases(fused: Mapping[str, Tensor]) -> State:
         elif not name.endswith('.attn.kv.weight'):
             release[name] = value
     return release
-
-
-def read_state_dict(path: str | Path) -> State:
-    """Read the weights of a checkpoint file without ever running code in it.
-
-    Reads PyTorch files of mmengine, of the release and of bare weights.
-
-    Raises:
-        ValueError: If there is no such file, it is damaged, it holds objects other than tensors
-            and mmengine's log buffers, or no weights are in it.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f'Expected a checkpoint file, found nothing at {str(path)!r}.')
-    try:
-        with torch.serialization.safe_globals(_safe_globals()):
-            content = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # a damaged file makes torch's reader raise almost anything
-        first_line = str(error).strip().partition('\n')[0]
-        raise ValueError(
-            f'Expected a checkpoint of tensors, found a file that is damaged or holds other '
-            f'objects at {str(path)!r} ({first_line}).'
-        ) from error
-    for key in ('state_dict', 'model', 'module'):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not any(isinstance(v, Tensor) for v in content.values()):
-        raise ValueError(f'Expected weights in {str(path)!r}, found none.')
-    return {name: value for name, value in content.items() if isinstance(value, Tensor)}
-
-
-def _safe_globals() -> list:
-    """What mmengine stores beside tensors: log buffers, made of NumPy arrays and of references to
-    their own methods (which pickle writes as ``getattr(HistoryBuffer, name)``)."""
-    numpy_makers = np.ndarray([]).__reduce__()[0], np.float64(0).__reduce__()[0]
-    modules = 'numpy.core.multiarray', 'numpy._core.multiarray'  # NumPy 1 and 2
-    named = [(make, f'{module}.{make.__name__}') for make in numpy_makers for module in modules]
-    dtypes = {type(np.dtype(kind)) for kind in ('float64', 'float32', 'int64')}
-    getter = _method_of_log_buffer, 'builtins.getattr'
-    return [HistoryBuffer, np.ndarray, np.dtype, *dtypes, *named, getter]
-
-
-def _method_of_log_buffer(owner: type, name: str) -> Callable:
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
-        raise ValueError(f'it asks for {name!r} of {owner!r}')
-    return getattr(owner, name)
-
-
-def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor]) -> str:
-    """Load every tensor of an encoder, or fail. What transfer adds (``NEW_IN_TRANSFER``) is loaded
-    if it is there.
-
-    Args:
-        encoder: A ``BootMAEViT`` or another mmpretrain ``VisionTransformer``.
-        state: Weights of an algorithm or classifier (``backbone.…``), of the release
-            (``blocks.…``), or of the bare encoder.
-
-    Returns:
-        The report ``loaded n/n encoder tensors``.
-
-    Raises:
-        ValueError: If a tensor of the encoder is missing in ``state`` or has another size.
-    """
-    if any(name.startswith('backbone.') for name in state):
-        state = {
-            name.removeprefix('backbone.'): value
-            for name, value in state.items()
-            if name.startswith('backbone.')
-        }
-    elif any(name.startswith('blocks.') for name in state):
-        tops = {name.partition('.')[0] for name in ENCODER_NAMES}
-        release = {name: v for name, v in state.items() if name.partition('.')[0] in tops}
-        state = from_release(release, ENCODER_NAMES)
-    own = {
-        name: value
-        for name, value in encoder.state_dict().items()
-        if name in state or not NEW_IN_TRANSFER.search(name)
-    }
-    missing = [name for name in own if name not in state]
-    if missing:
-        raise ValueError(
-            f'Expected all {len(own)} tensors of the encoder, found {len(own) - len(missing)} in '
-            f'the checkpoint; missing are {", ".join(missing[:5])}{" …" * (len(missing) > 5)}.'
-        )
-    try:
-        encoder.load_state_dict({**encoder.state_dict(), **{name: state[name] for name in own}})
-    except RuntimeError as error:
-        raise ValueError(f'The checkpoint is of another encoder: {error}') from error
-    return f'loaded {len(own)}/{len(own)} encoder tensors'

@@ -1,0 +1,29 @@
+"""Weights between layouts, and reading them from files."""
+
+from .loading import load_encoder
+from .reading import read_state_dict
+from .release import (
+    CLASSIFIER_NAMES,
+    ENCODER_NAMES,
+    NEW_IN_TRANSFER,
+    PRETRAIN_NAMES,
+    TRANSFER_ENCODER_NAMES,
+    State,
+    from_release,
+    pyramid_from_release,
+    to_release,
+)
+
+__all__ = [
+    'CLASSIFIER_NAMES',
+    'ENCODER_NAMES',
+    'NEW_IN_TRANSFER',
+    'PRETRAIN_NAMES',
+    'TRANSFER_ENCODER_NAMES',
+    'State',
+    'from_release',
+    'load_encoder',
+    'pyramid_from_release',
+    'read_state_dict',
+    'to_release',
+]
