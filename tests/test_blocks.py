@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from bootmae_mm.encoder.block import EncoderAttention
+from bootmae_mm.encoder.attention import EncoderAttention
 from bootmae_mm.encoder.position import relative_position_index, resize_bias_table
 from bootmae_mm.encoder.vit import BootMAEViT
 

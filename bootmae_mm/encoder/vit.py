@@ -39,13 +39,18 @@ class BootMAEViT(VisionTransformer):
         relative_position_bias: Add a table of biases to each block's attention scores, starting
             at zero (the release's segmentation model; the paper's text has none).
         train_pos_embed: Train the position embedding (the release's segmentation model does).
+        window_size: Side, in patches, of the windows that attention is restricted to in all blocks
+            but ``global_blocks``, for large images; the weights are the same. None for global
+            attention throughout.
+        global_blocks: Blocks (from 0) that keep global attention.
         norm_cfg: Config of the norms.
         **kwargs: Of :class:`mmpretrain.models.VisionTransformer`: ``img_size``, ``patch_size``,
             ``out_indices``, ``out_type``, ``final_norm``, ``frozen_stages``, ``init_cfg``, which
             may also be ``dict(type='PretrainedEncoder', checkpoint=path)``.
 
     Raises:
-        ValueError: If the heads do not divide the width or 4 does not.
+        ValueError: If the heads do not divide the width or 4 does not, a global block is not one
+            of the encoder's, or windows are combined with relative position bias.
     """
 
     arch_zoo = {
@@ -60,6 +65,8 @@ class BootMAEViT(VisionTransformer):
         layer_scale_init_value: float = 0.0,
         relative_position_bias: bool = False,
         train_pos_embed: bool = False,
+        window_size: int | None = None,
+        global_blocks: Sequence[int] = (),
         norm_cfg: dict = dict(type='LN', eps=1e-6),  # noqa: B006  (never changed)
         **kwargs,
     ) -> None:
@@ -70,9 +77,15 @@ class BootMAEViT(VisionTransformer):
                 f'The number of heads must divide the width, found {num_heads} heads and width '
                 f'{self.embed_dims}; change num_heads or embed_dims in arch.'
             )
+        if not {*global_blocks} <= {*range(self.num_layers)}:
+            raise ValueError(
+                f'global_blocks are counted from 0 to {self.num_layers - 1} in this encoder, found '
+                f'{list(global_blocks)}; change them.'
+            )
         self.layers = ModuleList(
             EncoderBlock(
                 bias_grid=self.patch_resolution if relative_position_bias else None,
+                window_size=None if index in global_blocks else window_size,
                 embed_dims=self.embed_dims,
                 num_heads=num_heads,
                 feedforward_channels=self.arch_settings['feedforward_channels'],
@@ -80,7 +93,7 @@ class BootMAEViT(VisionTransformer):
                 layer_scale_init_value=layer_scale_init_value,
                 norm_cfg=norm_cfg,
             )
-            for rate in np.linspace(0, drop_path_rate, self.num_layers)
+            for index, rate in enumerate(np.linspace(0, drop_path_rate, self.num_layers))
         )
         self.pos_embed.requires_grad_(train_pos_embed)
         self._fill_pos_embed()
@@ -129,7 +142,15 @@ class BootMAEViT(VisionTransformer):
         Returns:
             The output of the last block *before* the final norm, ``(B, 1 + K, D)`` in the order
             of ``ids_BK``, class token first; and ``{block: output}`` for every tap, un-normalised.
+
+        Raises:
+            ValueError: If patches are chosen and a block has windowed attention.
         """
+        if ids_BK is not None and any(layer.attn.window_size for layer in self.layers):
+            raise ValueError(
+                'Windowed attention expects the whole grid of patches, found a subset of them; '
+                'set window_size=None for pretraining.'
+            )
         x, grid = self.patch_embed(images_BCHW)
         pos_embed = resize_pos_embed(
             self.pos_embed, self.patch_resolution, grid, self.interpolate_mode, 1
