@@ -9,6 +9,17 @@ from ._stack import require_stack
 require_stack()
 
 from . import encoder, optim, pretrain, total_batch, transfer  # noqa: E402
+from .data_check.hook import DataCheckHook  # noqa: E402
+from .data_check.seg_labels import CheckSegLabels  # noqa: E402
 from .version import __version__  # noqa: E402
 
-__all__ = ['__version__', 'encoder', 'optim', 'pretrain', 'total_batch', 'transfer']
+__all__ = [
+    'CheckSegLabels',
+    'DataCheckHook',
+    '__version__',
+    'encoder',
+    'optim',
+    'pretrain',
+    'total_batch',
+    'transfer',
+]

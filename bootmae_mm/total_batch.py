@@ -3,7 +3,8 @@
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook, ParamSchedulerHook
 from mmengine.registry import HOOKS
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
+from torch.utils.data import DataLoader
 
 
 def accumulation(total: int, batch: int, world_size: int) -> int:
@@ -26,8 +27,14 @@ def accumulation(total: int, batch: int, world_size: int) -> int:
 class TotalBatchHook(Hook):
     """Sets the gradient accumulation that makes up the recipe's total batch, or refuses to run.
 
+    A loop that counts iterations counts batches, so that accumulation would shorten the training
+    and stretch its schedule: there, batch size × processes has to be the total batch.
+
     Args:
         total_batch_size: Samples per optimiser step, over all processes.
+
+    Raises:
+        ValueError: Before the run, if the total batch cannot be kept.
     """
 
     priority = 'VERY_HIGH'
@@ -37,13 +44,25 @@ class TotalBatchHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Compute the accumulation from what the run was started with."""
-        batch, world_size = runner.train_dataloader.batch_size, get_world_size()
+        batch, world_size = _batch_size(runner.train_dataloader), get_world_size()
         count = accumulation(self.total_batch_size, batch, world_size)
+        if count > 1 and isinstance(runner.train_loop, IterBasedTrainLoop):
+            raise ValueError(
+                f'An iteration-based recipe needs its total batch of {self.total_batch_size} in '
+                f'every iteration, found train_dataloader.batch_size={batch} × {world_size} '
+                f'processes = {batch * world_size}; set batch_size so that their product is '
+                f'{self.total_batch_size}.'
+            )
         runner.optim_wrapper._accumulative_counts = count
         runner.logger.info(
             f'Total batch {self.total_batch_size} = {batch} per process × {world_size} processes '
             f'× {count} accumulated.'
         )
+
+
+def _batch_size(loader: DataLoader) -> int:
+    """A loader with a batch sampler, such as mmdet's by aspect ratio, leaves it to that."""
+    return loader.batch_size or loader.batch_sampler.batch_size
 
 
 @HOOKS.register_module()

@@ -6,25 +6,68 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from .data_check.paths import check_config_paths
+
 
 def build_runner(cfg: Config) -> Runner:
-    """A runner for ``cfg``, also for several processes on CPUs.
+    """A runner for ``cfg``, also without GPUs and there for several processes.
 
     mmengine's own start-up of distributed training calls CUDA even for gloo, and hands
-    DistributedDataParallel a device index; on a machine without GPUs both are done here.
+    DistributedDataParallel a device index; on a machine without GPUs both are done here, and
+    SyncBN, which has no kernel for CPUs, becomes BN.
     """
-    if cfg.get('launcher', 'none') != 'none' and not torch.cuda.is_available():
+    if torch.cuda.is_available():
+        return Runner.from_cfg(cfg)
+    if cfg.get('launcher', 'none') != 'none':
         os.environ.setdefault('LOCAL_RANK', '0')
         cfg.env_cfg.dist_cfg.backend = 'gloo'
         torch.distributed.init_process_group('gloo')
         cfg.model_wrapper_cfg = dict(
             type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False
         )
-    return Runner.from_cfg(cfg)
+    replaced = replace_sync_batch_norm(cfg.model)
+    runner = Runner.from_cfg(cfg)
+    if replaced:
+        runner.logger.info(
+            'SyncBN needs a GPU, so BN is used: every process normalises by its own batch.'
+        )
+    return runner
+
+
+def replace_sync_batch_norm(part: object) -> bool:
+    """Turn SyncBN into BN everywhere in a (part of a) model's config, in place.
+
+    Returns:
+        Whether there was any.
+    """
+    if isinstance(part, list | tuple):
+        return any([replace_sync_batch_norm(child) for child in part])
+    if not isinstance(part, dict):
+        return False
+    found = part.get('type') == 'SyncBN'
+    if found:
+        part['type'] = 'BN'
+    return any([found, *map(replace_sync_batch_norm, part.values())])
 
 
 def train(cfg: Config) -> None:
-    """Train as ``cfg`` says, and leave the process group properly."""
+    """Train as ``cfg`` says, and leave the process group properly.
+
+    Raises:
+        ValueError: If data that ``cfg`` names is missing or malformed.
+    """
+    if is_first_process():
+        check_config_paths(cfg)
     build_runner(cfg).train()
+    leave_process_group()
+
+
+def is_first_process() -> bool:
+    """Whether the launcher gave this process rank 0, before anything is set up for several."""
+    return int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0'))) == 0
+
+
+def leave_process_group() -> None:
+    """End distributed communication, if there was any."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

@@ -1,11 +1,13 @@
 """Weights between layouts, strictly; files that are damaged or hostile."""
 
+import argparse
 import os
 
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 from mmpretrain.registry import MODELS
+from safetensors.torch import save_file
 
 from bootmae_mm import checkpoint
 from bootmae_mm.encoder.vit import BootMAEViT
@@ -116,7 +118,7 @@ def test_an_encoder_loads_from_every_layout(layout):
         ),
     }[layout]()
     target = encoder()
-    assert checkpoint.load_encoder(target, state) == 'loaded 42/42 encoder tensors'
+    assert checkpoint.load_encoder(target, state).startswith('loaded 42/42 encoder tensors')
     expected = source.backbone.state_dict()
     assert all(torch.equal(v, expected[name]) for name, v in target.state_dict().items())
 
@@ -130,7 +132,7 @@ def test_an_incomplete_or_other_encoder_is_refused():
     state['backbone.ln1.bias'] = torch.zeros(5)
     with pytest.raises(ValueError, match='of another encoder'):
         checkpoint.load_encoder(encoder(), state)
-    with pytest.raises(ValueError, match='found 0 in the checkpoint'):
+    with pytest.raises(ValueError, match='found none among its 1 tensors'):
         checkpoint.load_encoder(encoder(), {'decode_head.weight': torch.zeros(1)})
 
 
@@ -138,7 +140,9 @@ def test_the_norm_of_a_classifier_is_new():
     source = build_tiny(seed=2)
     config = {**tiny_config()['backbone'], 'out_type': 'avg_featmap', 'final_norm': False}
     target = MODELS.build(config)
-    assert checkpoint.load_encoder(target, source.state_dict()) == 'loaded 40/40 encoder tensors'
+    assert checkpoint.load_encoder(target, source.backbone.state_dict()) == (
+        'loaded 40/40 encoder tensors; the norm ln2 at initial values; the norm ln1 not used'
+    )
     assert torch.equal(target.layers[2].ln1.weight, source.backbone.layers[2].ln1.weight)
     assert torch.equal(target.ln2.weight, torch.ones(24))
 
@@ -147,7 +151,10 @@ def test_relative_position_bias_and_layer_scale_are_new():
     source = build_tiny(seed=2)
     new = dict(relative_position_bias=True, layer_scale_init_value=1.0)
     target = MODELS.build({**tiny_config()['backbone'], **new})
-    assert checkpoint.load_encoder(target, source.state_dict()) == 'loaded 42/42 encoder tensors'
+    assert checkpoint.load_encoder(target, source.backbone.state_dict()) == (
+        'loaded 42/42 encoder tensors; relative position bias at initial values; layer scale at '
+        'initial values'
+    )
     assert target.layers[0].attn.relative_position_bias_table.abs().max() == 0
     tuned = {f'backbone.{k}': v + 1 for k, v in target.state_dict().items()}
     assert checkpoint.load_encoder(target, tuned) == 'loaded 51/51 encoder tensors'
@@ -175,6 +182,24 @@ def test_a_pickle_with_code_is_refused_and_not_run(attack, tmp_path, monkeypatch
     with pytest.raises(ValueError, match='damaged or holds other objects'):
         checkpoint.read_state_dict('bad.pth')
     assert not os.path.exists('pickle_ran_code')
+
+
+def test_the_command_line_stored_beside_the_weights_is_harmless(tmp_path):
+    arguments = argparse.Namespace(lr=0.1, betas=[0.9, 0.95])
+    torch.save({'model': {'x': torch.ones(2)}, 'args': arguments}, tmp_path / 'release.pth')
+    assert torch.equal(checkpoint.read_state_dict(tmp_path / 'release.pth')['x'], torch.ones(2))
+    torch.save({'model': {}, 'args': argparse.Namespace(x=Command())}, tmp_path / 'bad.pth')
+    with pytest.raises(ValueError, match='damaged or holds other objects'):
+        checkpoint.read_state_dict(tmp_path / 'bad.pth')
+
+
+def test_safetensors_are_read(tmp_path):
+    save_file({'x': torch.ones(2)}, tmp_path / 'weights.safetensors')
+    state = checkpoint.read_state_dict(tmp_path / 'weights.safetensors')
+    assert torch.equal(state['x'], torch.ones(2))
+    (tmp_path / 'weights.safetensors').write_bytes(b'text')
+    with pytest.raises(ValueError, match='damaged'):
+        checkpoint.read_state_dict(tmp_path / 'weights.safetensors')
 
 
 @pytest.mark.parametrize('damage', [lambda b: b[: len(b) // 2], lambda b: b'', lambda b: b'text'])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 TOOLS = Path(__file__).parent.parent / 'tools'
-SHELL_SCRIPTS = ('dist_train.sh', 'slurm_train.sh', 'launch_common.sh')
+SHELL_SCRIPTS = ('dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'launch_common.sh')
 SETTINGS = (
     *('NNODES', 'NODE_RANK', 'MASTER_ADDR', 'MASTER_PORT', 'OMP_NUM_THREADS', 'PYTHONPATH'),
     *('GPUS', 'GPUS_PER_NODE', 'CPUS_PER_TASK', 'SRUN_ARGS'),
@@ -67,6 +67,16 @@ def test_one_machine_takes_a_free_port(project: Path) -> None:
         *('--launcher', 'pytorch', '--cfg-options', 'a=b c'),
     ]
     assert f'PYTHONPATH={project}' in result.stdout.splitlines()
+
+
+def test_testing_takes_a_checkpoint(project: Path) -> None:
+    result = launch(project, 'dist_test.sh', 'configs/tiny.py', 'my run/a.pth', '3', '--out', 'b c')
+    assert called(result) == [
+        'python',
+        *('-m', 'torch.distributed.run', '--standalone', '--local-addr', '127.0.0.1'),
+        *('--nproc-per-node', '3', f'{project}/tools/test.py', 'configs/tiny.py'),
+        *('my run/a.pth', '--launcher', 'pytorch', '--out', 'b c'),
+    ]
 
 
 def test_a_given_port_is_used(project: Path) -> None:
@@ -149,6 +159,8 @@ def test_slurm_settings(project: Path) -> None:
         ('dist_train.sh', ['configs/tiny.py', 'all'], {}, 'GPUS is to be a number'),
         ('dist_train.sh', ['configs/tiny.py', '0'], {}, "not '0'"),
         ('dist_train.sh', ['configs/tiny.py', '2'], {'NNODES': '2'}, 'NODE_RANK and MASTER_ADDR'),
+        ('dist_test.sh', ['configs/tiny.py', '2'], {}, 'expected CONFIG CHECKPOINT GPUS'),
+        ('dist_test.sh', ['configs/tiny.py', 'a.pth', '0'], {}, "not '0'"),
         ('slurm_train.sh', ['gpu', 'job'], {}, 'expected PARTITION JOB_NAME CONFIG'),
         ('slurm_train.sh', ['gpu', 'job', 'configs/no.py'], {}, "no config 'configs/no.py'"),
         ('slurm_train.sh', ['gpu', 'job', 'configs/tiny.py'], {'GPUS': 'x'}, 'GPUS is to be'),

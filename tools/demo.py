@@ -11,12 +11,15 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from bootmae_mm.demo import layout, stages, summary
+from bootmae_mm.demo import dense_layout, layout, stages, summary
 from bootmae_mm.pretrain.dataset import IMAGE_EXTENSIONS, find_images
 
 NUM_TRAIN, NUM_VAL, LABELS_PER_CLASS, SEEDS = 8192, 1000, 100, (0, 1, 2)
+NUM_DENSE_TRAIN, NUM_DENSE_VAL = 400, 200
 # Large upright shapes on smooth backgrounds: a small ViT learns something of them in minutes.
 STYLE = dict(size_range=(0.55, 0.75), max_rotation=0.35, textures=('gradient', 'value_noise'))
+# Four classes for segmentation and detection, which see far fewer shapes than fine-tuning.
+DENSE_CLASSES = ('bar', 'cross', 'disc', 'ring')
 
 
 class Clock:
@@ -40,14 +43,19 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def draw(root: Path) -> None:
-    """Draw the data set and choose the labelled subset; nothing the second time."""
+def draw(data: Path) -> None:
+    """Draw the data sets and choose the labelled subset; nothing the second time."""
+    root = data / 'shapes'
     layout.write_imagenet_layout(
         root, NUM_TRAIN, NUM_VAL, size=32, seed=0, **STYLE,
         progress=lambda done, total: done % 2000 or say(f'  {done} of {total} pictures'),
     )  # fmt: skip
     labelled = layout.labelled_subset(root, LABELS_PER_CLASS)
     layout.write_annotation(root / 'labelled.txt', labelled)
+    dense_layout.write_dense_layouts(
+        data / 'shapes_dense', NUM_DENSE_TRAIN, NUM_DENSE_VAL, size=64, seed=0,
+        num_shapes=(3, 4), **STYLE, classes=DENSE_CLASSES,
+    )  # fmt: skip
 
 
 def own_pictures(folder: Path) -> dict[str, object]:
@@ -72,20 +80,21 @@ def own_pictures(folder: Path) -> dict[str, object]:
     }
 
 
-def evaluate(root: Path, checkpoint: Path, work_dir: Path) -> dict[stages.Job, float]:
-    """Accuracy of every job."""
+def evaluate(data: Path, checkpoint: Path, work_dir: Path) -> dict[stages.Job, stages.Outcome]:
+    """What came of every job."""
     jobs = [
         stages.Job(task, start, seed)
         for seed in SEEDS
-        for task in ('finetune', 'linear')
+        for task in stages.TASKS
         for start in ('scratch', 'pretrained')
     ]
-    accuracies, begin = {}, time.time()
-    for job, accuracy in stages.transfer(jobs, root, checkpoint, work_dir):
-        accuracies[job] = accuracy
-        left = (time.time() - begin) / len(accuracies) * (len(jobs) - len(accuracies))
-        say(f'  {" ".join(map(str, job))}: {accuracy:.1f} %, about {left:.0f} s left')
-    return accuracies
+    outcomes, begin = {}, time.time()
+    for job, outcome in stages.transfer(jobs, data, checkpoint, work_dir):
+        outcomes[job] = outcome
+        left = (time.time() - begin) / len(outcomes) * (len(jobs) - len(outcomes))
+        scores = ', '.join(f'{name} {value:.1f} %' for name, value in outcome.scores.items())
+        say(f'  {" ".join(map(str, job))}: {scores}, about {left:.0f} s left')
+    return outcomes
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -94,8 +103,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--data', type=Path, help='folder of images to pretrain on instead')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
     args = parser.parse_args(argv)
-    work_dir, clock, accuracies, options = args.work_dir, Clock(), {}, {}
-    root = args.data or Path('data/shapes')
+    work_dir, clock, outcomes, truth, options = args.work_dir, Clock(), {}, [], {}
+    data = Path('data')
     if args.data:
         try:
             options = own_pictures(args.data)
@@ -103,19 +112,22 @@ def main(argv: list[str] | None = None) -> None:
             parser.error(str(error))
     else:
         with clock.stage('draw pictures'):
-            draw(root)
-    images = root if args.data else root / 'train'
+            draw(data)
+    images = args.data or data / 'shapes/train'
     with clock.stage('pretrain'):
         checkpoint = stages.pretrain(images, work_dir / 'pretrain', options, say)
     if not args.data:
         with clock.stage('evaluate'):
-            accuracies = evaluate(root, checkpoint, work_dir)
-    pictures = stages.pictures(images if args.data else root / 'val', checkpoint)
+            outcomes = evaluate(data, checkpoint, work_dir)
+        truth = stages.dense_truth(data)
+    pictures = stages.pictures(args.data or data / 'shapes/val', checkpoint)
     scalars = stages.read_scalars(work_dir / 'pretrain')
-    summary.write_metrics(work_dir / 'metrics.json', accuracies, clock.seconds)
-    summary.write_report(work_dir / 'report.html', scalars, pictures, accuracies, clock.seconds)
-    if accuracies:
-        say('\n' + summary.as_text(summary.HEADER, summary.table(accuracies)))
+    summary.write_metrics(work_dir / 'metrics.json', outcomes, clock.seconds)
+    summary.write_report(
+        work_dir / 'report.html', scalars, pictures, outcomes, truth, clock.seconds
+    )
+    if outcomes:
+        say('\n' + summary.as_text(summary.HEADER, summary.table(outcomes)))
     say(f'\nReport: {work_dir / "report.html"}')
 
 

@@ -1,5 +1,9 @@
 # shellcheck shell=bash
-# What dist_train.sh and slurm_train.sh share; they source it.
+# What the launch scripts share; they source it.
+#
+# On one machine a free port is taken. For several, run the same command on each with NNODES (number
+# of machines), NODE_RANK (0, 1, ...), MASTER_ADDR (of the machine with rank 0) and, if 29500 is
+# taken there, MASTER_PORT set.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -32,4 +36,32 @@ find_python() {
 # Leave unless the value ($2) of the named setting ($1) is a count from 1.
 require_count() {
     [[ $2 =~ ^[1-9][0-9]*$ ]] || fail "$1 is to be a number from 1 up, not '$2'"
+}
+
+# Run a Python script with its arguments ($2 ...) in as many processes ($1) on this machine, which
+# share its cores.
+launch_processes() {
+    local processes=$1 nnodes=${NNODES:-1} rendezvous cores threads
+    shift
+    require_count NNODES "$nnodes"
+    if [[ $nnodes -gt 1 ]]; then
+        [[ -n ${NODE_RANK:-} && -n ${MASTER_ADDR:-} ]] ||
+            fail "NNODES is $nnodes, so NODE_RANK and MASTER_ADDR have to be set, too"
+        rendezvous=(--nnodes "$nnodes" --node-rank "$NODE_RANK"
+            --master-addr "$MASTER_ADDR" --master-port "${MASTER_PORT:-29500}")
+    elif [[ -n ${MASTER_PORT:-} ]]; then
+        rendezvous=(--master-addr "${MASTER_ADDR:-127.0.0.1}" --master-port "$MASTER_PORT")
+    else
+        rendezvous=(--standalone --local-addr 127.0.0.1)
+    fi
+
+    if [[ -z ${OMP_NUM_THREADS:-} ]]; then
+        cores=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+        threads=$((cores / processes))
+        export OMP_NUM_THREADS=$((threads > 1 ? threads : 1))
+    fi
+    export PYTHONPATH=$ROOT${PYTHONPATH:+:$PYTHONPATH}
+
+    exec "$(find_python)" -m torch.distributed.run "${rendezvous[@]}" \
+        --nproc-per-node "$processes" "$@"
 }

@@ -93,7 +93,7 @@ def set_up(torch_index):
     with installing():
         uv_install('--no-deps', wheel)
         say('[4/5] the other packages, and this project')
-        uv_install('--override', 'requirements/overrides.txt', '-e', '.[onedl,dev]')
+        uv_install('--override', 'requirements/overrides.txt', '-e', '.[onedl,dev,convert]')
     say(f'[5/5] check: {IMPORTS}')
     run([PYTHON, '-c', IMPORTS], 'the environment is installed but does not import (see above).')
     STAMP.write_text(json.dumps({'fingerprint': fingerprint(), 'torch_index': torch_index}))

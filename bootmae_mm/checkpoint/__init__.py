@@ -1,5 +1,6 @@
 """Weights between layouts, and reading them from files."""
 
+from .layouts import TRANSFORMERS_NAMES
 from .loading import load_encoder
 from .reading import read_state_dict
 from .release import (
@@ -12,6 +13,7 @@ from .release import (
     from_release,
     pyramid_from_release,
     to_release,
+    translate,
 )
 
 __all__ = [
@@ -20,10 +22,12 @@ __all__ = [
     'NEW_IN_TRANSFER',
     'PRETRAIN_NAMES',
     'TRANSFER_ENCODER_NAMES',
+    'TRANSFORMERS_NAMES',
     'State',
     'from_release',
     'load_encoder',
     'pyramid_from_release',
     'read_state_dict',
     'to_release',
+    'translate',
 ]

@@ -1,50 +1,138 @@
 """Loading an encoder completely or not at all."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor, nn
 
-from .release import ENCODER_NAMES, NEW_IN_TRANSFER, from_release
+from .grids import fit_bias_table, fit_pos_embed
+from .layouts import encoder_state
+from .release import NEW_IN_TRANSFER, State
+
+# The norms of the output; a config says by final_norm and out_type which of them there are.
+OUTPUT_NORMS = re.compile(r'^ln[12]\.')
+TABLE = re.compile(r'\.relative_position_bias_table$')
+LAYER_SCALE = re.compile(r'\.gamma[12]\.weight$')
 
 
 def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor]) -> str:
-    """Load every tensor of an encoder, or fail. What transfer adds (``NEW_IN_TRANSFER``) is loaded
-    if it is there.
+    """Load every tensor of an encoder, or fail.
+
+    Layouts: see :func:`.layouts.encoder_state`. Position embeddings and relative position tables of
+    another grid are resized (:mod:`.grids` says which grid they are taken to be of).
+
+    What transfer adds (``NEW_IN_TRANSFER``) keeps its initial values if the checkpoint has none of
+    the kind. A norm of the output that the checkpoint has and the encoder was built without is left
+    out. BEiT has no position embedding but relative positions: the encoder's then is set to zero.
 
     Args:
         encoder: A ``BootMAEViT`` or another mmpretrain ``VisionTransformer``.
-        state: Weights of an algorithm or classifier (``backbone.…``), of the release
-            (``blocks.…``), or of the bare encoder.
+        state: All tensors of a checkpoint.
 
     Returns:
-        The report ``loaded n/n encoder tensors``.
+        The report: ``loaded n/n encoder tensors``, and after semicolons what was resized, zeroed,
+        left at its initial values, or not used.
 
     Raises:
-        ValueError: If a tensor of the encoder is missing in ``state`` or has another size.
+        ValueError: If a tensor of the encoder is missing in ``state``, has another size, or
+            ``state`` has one that the encoder has no place for: dropping it would change what is
+            computed.
     """
-    if any(name.startswith('backbone.') for name in state):
-        state = {
-            name.removeprefix('backbone.'): value
-            for name, value in state.items()
-            if name.startswith('backbone.')
-        }
-    elif any(name.startswith('blocks.') for name in state):
-        tops = {name.partition('.')[0] for name in ENCODER_NAMES}
-        release = {name: v for name, v in state.items() if name.partition('.')[0] in tops}
-        state = from_release(release, ENCODER_NAMES)
-    own = {
-        name: value
-        for name, value in encoder.state_dict().items()
-        if name in state or not NEW_IN_TRANSFER.search(name)
-    }
-    missing = [name for name in own if name not in state]
-    if missing:
-        raise ValueError(
-            f'Expected all {len(own)} tensors of the encoder, found {len(own) - len(missing)} in '
-            f'the checkpoint; missing are {", ".join(missing[:5])}{" …" * (len(missing) > 5)}.'
-        )
-    try:
-        encoder.load_state_dict({**encoder.state_dict(), **{name: state[name] for name in own}})
-    except RuntimeError as error:
-        raise ValueError(f'The checkpoint is of another encoder: {error}') from error
-    return f'loaded {len(own)}/{len(own)} encoder tensors'
+    found, others = encoder_state(state)
+    own = encoder.state_dict()
+    notes = _zero_pos_embed(found, own)
+    _check_places(found, own)
+    notes += _fit_grids(found, encoder.patch_resolution)
+    new = _new_kinds(own, found)
+    wanted = {name: value for name, value in own.items() if _kind(name) not in new}
+    _check_complete(wanted, found)
+    _check_sizes(wanted, found)
+    encoder.load_state_dict({**own, **{name: found[name] for name in wanted}})
+    notes += [f'{kind} at initial values' for kind in new]
+    unused = [name for name in found if name not in own]
+    notes += [f'the norm {name} not used' for name in sorted({n.split('.')[0] for n in unused})]
+    notes += [f'{len(others)} tensors beside the encoder not used'] * bool(others)
+    return '; '.join([f'loaded {len(wanted)}/{len(wanted)} encoder tensors', *notes])
+
+
+def _zero_pos_embed(found: State, own: State) -> list[str]:
+    if 'pos_embed' in found or 'pos_embed' not in own or not any(map(TABLE.search, found)):
+        return []
+    found['pos_embed'] = torch.zeros_like(own['pos_embed'])
+    return ['position embedding set to zero, as the checkpoint has relative positions only']
+
+
+def _check_places(found: State, own: State) -> None:
+    """Raise if a tensor has no place in the encoder, norms of the output apart."""
+    homeless = [n for n in found if n not in own and not OUTPUT_NORMS.search(n)]
+    if not homeless:
+        return
+    options = []
+    if any(map(TABLE.search, homeless)):
+        options.append('relative_position_bias=True')
+    if any(map(LAYER_SCALE.search, homeless)):
+        options.append('layer_scale_init_value=0.1')
+    remedy = f'build it with {" and ".join(options)}' if options else 'choose another encoder'
+    raise ValueError(
+        f'Expected an encoder with a place for every tensor of the checkpoint, found none for '
+        f'{_listed(homeless)}; {remedy}.'
+    )
+
+
+def _fit_grids(found: State, target: tuple[int, int]) -> list[str]:
+    """Resize what depends on the grid; returns what was resized, and from which grid."""
+    sources = {}
+    for name, value in found.items():
+        if name == 'pos_embed':
+            found[name], sources['position embedding'] = fit_pos_embed(value, target)
+        elif TABLE.search(name):
+            found[name], sources['relative position tables'] = fit_bias_table(value, target)
+    return [
+        f'{what} resized from {source[0]} × {source[1]} to {target[0]} × {target[1]}'
+        for what, source in sources.items()
+        if tuple(source) != tuple(target)
+    ]
+
+
+def _kind(name: str) -> str | None:
+    """What of :data:`NEW_IN_TRANSFER` a tensor is, in words; None if it is no such thing."""
+    if not NEW_IN_TRANSFER.search(name):
+        return None
+    if TABLE.search(name):
+        return 'relative position bias'
+    return 'layer scale' if LAYER_SCALE.search(name) else 'the norm ln2'
+
+
+def _new_kinds(own: State, found: State) -> list[str]:
+    """Kinds that the encoder has and the checkpoint has nothing of."""
+    kinds = dict.fromkeys(kind for kind in map(_kind, own) if kind)
+    return [kind for kind in kinds if kind not in set(map(_kind, found))]
+
+
+def _check_complete(wanted: State, found: State) -> None:
+    missing = [name for name in wanted if name not in found]
+    if not missing:
+        return
+    remedy = 'choose another checkpoint'
+    if all(name.startswith('ln1.') for name in missing):
+        remedy = 'a fine-tuned classifier or segmentor has no final norm: set final_norm=False'
+    raise ValueError(
+        f'Expected all {len(wanted)} tensors of the encoder, found {len(wanted) - len(missing)} in '
+        f'the checkpoint; missing are {_listed(missing)}; {remedy}.'
+    )
+
+
+def _check_sizes(wanted: State, found: State) -> None:
+    for name, value in wanted.items():
+        if found[name].shape != value.shape:
+            raise ValueError(
+                f'The checkpoint is of another encoder: expected {name} of size '
+                f'{tuple(value.shape)}, found {tuple(found[name].shape)}; make arch, patch_size '
+                'and in_channels those of the checkpoint.'
+            )
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    return ', '.join(names[:5]) + ' …' * (len(names) > 5)

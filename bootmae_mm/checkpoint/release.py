@@ -85,7 +85,7 @@ def from_release(release: Mapping[str, Tensor], names: Mapping[str, str] = PRETR
     Raises:
         ValueError: If a name is not one of the release's.
     """
-    ours = {_translate(name, names): value for name, value in _fuse_biases(release).items()}
+    ours = {translate(name, names): value for name, value in _fuse_biases(release).items()}
     if 'regressor.pos_embed' in ours:
         ours['predictor.pos_embed'] = ours['backbone.pos_embed'].clone()
     return ours
@@ -105,10 +105,15 @@ def to_release(ours: Mapping[str, Tensor], names: Mapping[str, str] = PRETRAIN_N
     """
     inverse = {mine: theirs for theirs, mine in names.items()}
     kept = {name: value for name, value in ours.items() if name != 'predictor.pos_embed'}
-    return _split_biases({_translate(name, inverse): value for name, value in kept.items()})
+    return _split_biases({translate(name, inverse): value for name, value in kept.items()})
 
 
-def _translate(name: str, names: Mapping[str, str]) -> str:
+def translate(name: str, names: Mapping[str, str]) -> str:
+    """The name of a tensor under a table of modules like ``ENCODER_NAMES``.
+
+    Raises:
+        ValueError: If its module is not in the table.
+    """
     index = re.search(r'\.(\d+)\.', name)
     module = re.sub(r'\.\d+\.', '.*.', name, count=1)
     for known in (module, module.rpartition('.')[0]):

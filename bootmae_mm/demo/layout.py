@@ -3,7 +3,6 @@
 root/train/<class>/<index>.png      root/val/<class>/<index>.png      root/dataset.json
 """
 
-import json
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .once import write_once
 from .shapes import (
     CLASSES,
     DEFAULT_STYLE,
@@ -35,37 +35,6 @@ def split_scene(
     """
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     return draw_scene(rng, size, label=index % len(CLASSES), **style)
-
-
-def _is_complete(root: Path, parameters: dict) -> bool:
-    """Whether `root` holds the data set of these parameters.
-
-    Raises:
-        ValueError: it holds something else.
-    """
-    for name in ('dataset.json', 'dataset.partial.json'):
-        if not (root / name).is_file():
-            continue
-        try:
-            found = json.loads((root / name).read_text())
-        except json.JSONDecodeError as error:
-            raise ValueError(f'{root / name} is damaged ({error}); remove {root}') from error
-        if found != parameters:
-            differences = '; '.join(
-                f'{key} is {found.get(key)}, asked for is {value}'
-                for key, value in parameters.items()
-                if found.get(key) != value
-            )
-            raise ValueError(
-                f'{root} holds a data set with other parameters ({differences}); remove that '
-                'folder or choose another'
-            )
-        return name == 'dataset.json'
-    if root.is_dir() and any(root.iterdir()):
-        raise ValueError(
-            f'{root} is not empty and was not written by this generator; choose another folder'
-        )
-    return False
 
 
 def _write_picture(folder: Path, index: int, scene: Scene) -> None:
@@ -118,18 +87,15 @@ def write_imagenet_layout(
         **{key: list(v) if isinstance(v, tuple) else v for key, v in style.items()},
     }
     root = Path(root)
-    if _is_complete(root, parameters):
-        return
-
-    root.mkdir(parents=True, exist_ok=True)
-    marker = root / 'dataset.partial.json'
-    marker.write_text(json.dumps(parameters, indent=2) + '\n')
     pictures = [('train', i) for i in range(num_train)] + [('val', i) for i in range(num_val)]
-    for done, (split, index) in enumerate(pictures, start=1):
-        _write_picture(root / split, index, split_scene(seed, split, index, size, **style))
-        if progress is not None:
-            progress(done, len(pictures))
-    marker.replace(root / 'dataset.json')
+
+    def write() -> None:
+        for done, (split, index) in enumerate(pictures, start=1):
+            _write_picture(root / split, index, split_scene(seed, split, index, size, **style))
+            if progress is not None:
+                progress(done, len(pictures))
+
+    write_once(root, parameters, write)
 
 
 def labelled_subset(root: str | os.PathLike, num_per_class: int) -> list[tuple[str, int]]:

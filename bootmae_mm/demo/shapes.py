@@ -257,6 +257,7 @@ def draw_scene(
     size_range: tuple[float, float] = SIZE_RANGE,
     max_rotation: float = np.pi,
     textures: tuple[str, ...] = TEXTURES,
+    classes: tuple[str, ...] = CLASSES,
 ) -> Scene:
     """Draw one picture.
 
@@ -271,12 +272,14 @@ def draw_scene(
             longest class, the bar, is 1.8 times as long.
         max_rotation: shapes are turned by up to this angle (radians) to either side.
         textures: names of the textures to choose from, of `TEXTURES`.
+        classes: names of the classes to choose from at random, of `CLASSES`.
 
     Raises:
         ValueError: an argument is out of range, or a shape could be smaller than 3 pixels.
     """
     check_scene_arguments(size, label, num_shapes, size_range)
-    class_ids = rng.integers(len(CLASSES), size=num_shapes).tolist()
+    choices = [CLASSES.index(name) for name in classes]
+    class_ids = [choices[i] for i in rng.integers(len(choices), size=num_shapes)]
     if label is not None:
         class_ids[0] = int(label)
 

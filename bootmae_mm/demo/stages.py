@@ -1,4 +1,4 @@
-"""The stages of the demo: pretrain with the user's command, then probe and fine-tune.
+"""The stages of the demo: pretrain with the user's command, then classify, segment and detect.
 
 Each stage runs a config of ``configs/demo`` through mmengine's Runner; nothing here trains by
 itself. The stages say how far they are through a callback ``say(text)``.
@@ -12,19 +12,23 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmpretrain.registry import MODELS
+from PIL import Image
 
 from ..checkpoint import read_state_dict
 from ..pretrain.bootmae import BootMAE
 from ..pretrain.dataset import UnlabelledImages
 from ..pretrain.reconstruct import Reconstruction, reconstruct
 from ..training import build_runner
+from .predictions import paint_labels, predict
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / 'configs' / 'demo'
@@ -32,12 +36,45 @@ NUM_PROCESSES = min(2, os.cpu_count() or 1)
 Say = Callable[[str], None]
 
 
+NUM_PICTURES = 4  # predictions shown per run
+
+
+class Task(NamedTuple):
+    """A config of ``configs/demo`` by name, where its data lies, and what scores it.
+
+    ``metrics``: names to show, and mmengine's names and the factors that make percentages of them.
+    """
+
+    config: str
+    data: str
+    metrics: dict[str, tuple[str, float]]
+
+
+TASKS = {
+    'linear probe': Task('linear', 'shapes', {'top-1': ('accuracy/top1', 1)}),
+    'fine-tuning': Task('finetune', 'shapes', {'top-1': ('accuracy/top1', 1)}),
+    'segmentation': Task('segment', 'shapes_dense/ade', {'mIoU': ('mIoU', 1)}),
+    'detection': Task(
+        'detect',
+        'shapes_dense/coco',
+        {'box AP': ('coco/bbox_mAP', 100), 'mask AP': ('coco/segm_mAP', 100)},
+    ),
+}
+
+
 class Job(NamedTuple):
-    """One evaluation: ``task`` is the name of a config, ``start`` 'scratch' or 'pretrained'."""
+    """One evaluation: ``task`` is a key of TASKS, ``start`` 'scratch' or 'pretrained'."""
 
     task: str
     start: str
     seed: int
+
+
+class Outcome(NamedTuple):
+    """Scores of a job in %, and for seed 0 of dense tasks painted predictions, uint8 RGB."""
+
+    scores: dict[str, float]
+    pictures: list[np.ndarray]
 
 
 def read_scalars(work_dir: Path) -> list[dict]:
@@ -96,30 +133,65 @@ def last_progress(printed: str) -> str:
     )
 
 
-def transfer(jobs: list[Job], data_root: Path, checkpoint: Path, work_dir: Path) -> Iterator:
-    """Run jobs on all cores; yields ``(job, top-1 accuracy in %)`` as they finish."""
+def transfer(jobs: list[Job], data: Path, checkpoint: Path, work_dir: Path) -> Iterator:
+    """Run jobs on all cores; yields ``(job, outcome)`` as they finish.
+
+    Args:
+        jobs: What to run.
+        data: The folder that holds the tasks' data sets.
+        checkpoint: Of pretraining.
+        work_dir: Where the runs write.
+    """
     spawn = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(NUM_PROCESSES, spawn, torch.set_num_threads, (1,)) as pool:
-        running = {pool.submit(run_job, job, data_root, checkpoint, work_dir): job for job in jobs}
+        running = {pool.submit(run_job, job, data, checkpoint, work_dir): job for job in jobs}
         for done in as_completed(running):
             yield running[done], done.result()
 
 
-def run_job(job: Job, data_root: Path, checkpoint: Path, work_dir: Path) -> float:
-    """Train one classifier and return its top-1 accuracy on the validation pictures, in %."""
-    cfg = Config.fromfile(CONFIGS / f'{job.task}.py')
+def run_job(job: Job, data: Path, checkpoint: Path, work_dir: Path) -> Outcome:
+    """Train and evaluate one model; what it prints goes to ``<job>.txt`` in ``work_dir``."""
+    cfg = job_config(job, data, checkpoint, work_dir)
+    work_dir.mkdir(parents=True, exist_ok=True)
+    with open(f'{cfg.work_dir}.txt', 'w') as output, redirect_stdout(output):
+        runner = build_runner(cfg)
+        runner.train()
+        scores = {
+            name: factor * float(runner.message_hub.get_scalar(f'val/{metric}').current())
+            for name, (metric, factor) in TASKS[job.task].metrics.items()
+        }
+        is_dense = TASKS[job.task].data != 'shapes'
+        pictures = predict(runner, NUM_PICTURES) if is_dense and job.seed == 0 else []
+    return Outcome(scores, pictures)
+
+
+def job_config(job: Job, data: Path, checkpoint: Path, work_dir: Path) -> Config:
+    """The config of a job."""
+    task = TASKS[job.task]
+    cfg = Config.fromfile(CONFIGS / f'{task.config}.py')
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        loader.dataset.data_root = str(data_root)
+        loader.dataset.data_root = str(data / task.data)
+    if 'ann_file' in cfg.val_evaluator:
+        cfg.val_evaluator.ann_file = str(data / task.data / cfg.val_dataloader.dataset.ann_file)
     if job.start == 'pretrained':
         cfg.model.backbone.init_cfg = dict(type='PretrainedEncoder', checkpoint=str(checkpoint))
+    for unused in ('test_dataloader', 'test_evaluator', 'test_cfg'):
+        cfg.pop(unused, None)
     cfg.randomness.seed = job.seed
     cfg.env_cfg.mp_cfg.mp_start_method = 'spawn'  # as this process was started
     cfg.log_level = 'ERROR'
-    cfg.experiment_name = '_'.join(map(str, job))
+    cfg.experiment_name = f'{task.config}_{job.start}_{job.seed}'
     cfg.work_dir = str(work_dir / cfg.experiment_name)
-    runner = build_runner(cfg)
-    runner.train()
-    return float(runner.message_hub.get_scalar('val/accuracy/top1').current())
+    return cfg
+
+
+def dense_truth(data: Path) -> list[np.ndarray]:
+    """The labels of the pictures that :func:`.predictions.predict` shows, painted."""
+    root = data / TASKS['segmentation'].data
+    files = sorted((root / 'annotations/validation').iterdir())[:NUM_PICTURES]
+    images = [np.asarray(Image.open(root / 'images/validation' / file.name)) for file in files]
+    labels = [np.asarray(Image.open(file)) for file in files]
+    return [paint_labels(image, label) for image, label in zip(images, labels, strict=True)]
 
 
 def pictures(data_root: Path, checkpoint: Path, count: int = 8) -> Reconstruction:

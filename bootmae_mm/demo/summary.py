@@ -5,12 +5,14 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..pretrain.reconstruct import Reconstruction
 from ..report import Report
-from .stages import Job
+from .stages import TASKS, Job, Outcome
 
-TASKS = {'linear': 'linear probe', 'finetune': 'fine-tuning'}
-HEADER = ('top-1 accuracy', 'from scratch', 'pretrained', 'gain')
+HEADER = ('task', 'score', 'from scratch', 'pretrained', 'gain')
+STARTS = ('scratch', 'pretrained')
 
 
 def mean_and_spread(values: Sequence[float]) -> str:
@@ -18,16 +20,18 @@ def mean_and_spread(values: Sequence[float]) -> str:
     return f'{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f} %'
 
 
-def table(accuracies: Mapping[Job, float]) -> list[tuple[str, ...]]:
-    """A row per task: from scratch, pretrained, and the difference of their means."""
+def table(outcomes: Mapping[Job, Outcome]) -> list[tuple[str, ...]]:
+    """A row per task and score: from scratch, pretrained, and the difference of their means."""
     rows = []
-    for task, name in TASKS.items():
-        starts = {
-            start: [value for job, value in accuracies.items() if job[:2] == (task, start)]
-            for start in ('scratch', 'pretrained')
-        }
-        gain = statistics.mean(starts['pretrained']) - statistics.mean(starts['scratch'])
-        rows.append((name, *map(mean_and_spread, starts.values()), f'{gain:+.1f}'))
+    for name, task in TASKS.items():
+        for score in task.metrics:
+            starts = [
+                [out.scores[score] for job, out in outcomes.items() if job[:2] == (name, start)]
+                for start in STARTS
+            ]
+            scratch, pretrained = map(statistics.mean, starts)
+            gain = f'{pretrained - scratch:+.1f}'
+            rows.append((name, score, *map(mean_and_spread, starts), gain))
     return rows
 
 
@@ -40,28 +44,43 @@ def as_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def write_metrics(path: Path, accuracies: Mapping[Job, float], seconds: Mapping[str, float]):
-    """Every accuracy and duration, as JSON."""
-    runs = [dict(**job._asdict(), top1=value) for job, value in accuracies.items()]
+def write_metrics(path: Path, outcomes: Mapping[Job, Outcome], seconds: Mapping[str, float]):
+    """Every score and duration, as JSON."""
+    runs = [dict(**job._asdict(), **outcome.scores) for job, outcome in outcomes.items()]
     path.write_text(json.dumps(dict(runs=runs, seconds=dict(seconds)), indent=2) + '\n')
+
+
+def _predictions(page: Report, task: str, outcomes: Mapping[Job, Outcome], truth: list) -> None:
+    """A row per picture: the truth, what was learned from scratch, what from pretraining."""
+    shown = [outcomes[Job(task, start, 0)].pictures for start in STARTS]
+    page.heading(f'Predictions: {task}')
+    page.image_grid(
+        list(zip(truth, *shown, strict=True)),
+        ('truth', 'from scratch', 'pretrained'),
+        'Validation pictures, first seed; a colour per class.',
+    )
 
 
 def write_report(
     path: Path,
     scalars: Sequence[dict],
     pictures: Reconstruction,
-    accuracies: Mapping[Job, float],
+    outcomes: Mapping[Job, Outcome],
+    truth: Sequence[np.ndarray],
     seconds: Mapping[str, float],
 ) -> None:
-    """The page: results (if pictures with labels were evaluated), curves, reconstructions."""
+    """The page: results and predictions (if pictures with labels were evaluated), curves,
+    reconstructions."""
     page = Report('BootMAE demo')
-    if accuracies:
+    if outcomes:
         page.paragraph(
             'A small BootMAE was pretrained on procedural pictures without labels. Then a linear '
-            'probe and fine-tuning, each from scratch and from the pretrained encoder, with the '
-            'same few labels, the same budget and three seeds.'
+            'probe, fine-tuning, UperNet and Mask R-CNN, each from scratch and from the pretrained '
+            'encoder, with the same few labels, the same budget and three seeds.'
         )
-        page.table(HEADER, table(accuracies), 'Mean and standard deviation over three seeds.')
+        page.table(HEADER, table(outcomes), 'Mean and standard deviation over three seeds.')
+        for task in ('segmentation', 'detection'):
+            _predictions(page, task, outcomes, truth)
     page.heading('Reconstructions')
     page.image_grid(
         list(zip(*pictures, strict=True)),

@@ -109,17 +109,15 @@ class BootMAEViT(VisionTransformer):
         """Initialise as the authors' release does, or load ``init_cfg``'s weights.
 
         ``dict(type='PretrainedEncoder', checkpoint=path)`` loads every tensor or fails
-        (:func:`bootmae_mm.checkpoint.load_encoder`); mmengine's ``Pretrained`` only logs a warning
-        when nothing fits.
+        (:func:`bootmae_mm.checkpoint.load_encoder`), and so does ``Pretrained`` here, with or
+        without its ``prefix``: mmengine's own only logs a warning when nothing fits.
         """
         cfg = self.init_cfg if isinstance(self.init_cfg, dict) else {}
-        if cfg.get('type') == 'PretrainedEncoder':
+        if cfg.get('type') in ('PretrainedEncoder', 'Pretrained'):
             report = load_encoder(self, read_state_dict(cfg['checkpoint']))
             print_log(f'{cfg["checkpoint"]}: {report}', logger='current')
             return
         super().init_weights()
-        if cfg.get('type') == 'Pretrained':
-            return
         init_linears_(self.layers)
         self._fill_pos_embed()
         if self.cls_token is not None:
@@ -130,7 +128,11 @@ class BootMAEViT(VisionTransformer):
         nn.init.zeros_(projection.bias)
 
     def encode(
-        self, images_BCHW: Tensor, ids_BK: Tensor | None = None, taps: Sequence[int] = ()
+        self,
+        images_BCHW: Tensor,
+        ids_BK: Tensor | None = None,
+        taps: Sequence[int] = (),
+        num_blocks: int | None = None,
     ) -> tuple[Tensor, dict[int, Tensor]]:
         """Encode the class token and a subset of the patches.
 
@@ -138,9 +140,10 @@ class BootMAEViT(VisionTransformer):
             images_BCHW: Normalised images.
             ids_BK: Indices of the patches to encode, row-major; None for all of them.
             taps: Blocks (from 0) whose output is wanted as well.
+            num_blocks: How many blocks to run; all of them by default.
 
         Returns:
-            The output of the last block *before* the final norm, ``(B, 1 + K, D)`` in the order
+            The output of the last block run *before* the final norm, ``(B, 1 + K, D)`` in the order
             of ``ids_BK``, class token first; and ``{block: output}`` for every tap, un-normalised.
 
         Raises:
@@ -159,10 +162,10 @@ class BootMAEViT(VisionTransformer):
         if ids_BK is not None:
             x = tokens.gather(x, ids_BK)
         class_token = self.cls_token + pos_embed[:, :1]
-        x = torch.cat([class_token.expand(len(x), -1, -1), x], dim=1)
+        x = torch.cat([class_token.expand(x.shape[0], -1, -1), x], dim=1)
         x = self.pre_norm(self.drop_after_pos(x))
         tapped = {}
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self.layers[:num_blocks]):
             x = layer(x, grid)
             if index in taps:
                 tapped[index] = x
@@ -171,11 +174,18 @@ class BootMAEViT(VisionTransformer):
     def forward(self, images_BCHW: Tensor) -> tuple[Tensor, ...]:
         """Features of the blocks ``out_indices`` in the form ``out_type``, as in mmpretrain; the
         last block's go through the final norm unless ``final_norm=False``."""
-        _, tapped = self.encode(images_BCHW, taps=self.out_indices)
+        _, tapped = self.encode(
+            images_BCHW, taps=self.out_indices, num_blocks=max(self.out_indices) + 1
+        )
         last, grid = self.num_layers - 1, self._grid(images_BCHW)
         if self.final_norm and last in tapped:
             tapped[last] = self.ln1(tapped[last])
         return tuple(self._format_output(tapped[index], grid) for index in self.out_indices)
+
+    def train(self, mode: bool = True) -> 'BootMAEViT':
+        """Set training or evaluation mode; frozen blocks stay in evaluation mode."""
+        super().train(mode)
+        return self
 
     def _grid(self, images_BCHW: Tensor) -> tuple[int, int]:
         """Patches per column and row; sides that the patch does not divide are padded."""

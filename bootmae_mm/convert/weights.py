@@ -1,0 +1,117 @@
+"""Which kind of model a checkpoint holds, and of which sizes."""
+
+import math
+from typing import NamedTuple
+
+from ..checkpoint import State
+
+HEADS = {384: 6, 768: 12, 1024: 16, 1280: 16}  # ViT-S, B, L, H, by width
+
+
+class Arch(NamedTuple):
+    """Sizes of an encoder; those of images and patches in pixels."""
+
+    embed_dims: int
+    num_layers: int
+    num_heads: int
+    feedforward_channels: int
+    patch_size: int
+    img_size: int
+    layer_scale: bool
+    relative_position_bias: bool
+    final_norm: bool
+
+    def encoder_config(self, **options) -> dict:
+        """Config of the ``BootMAEViT``."""
+        names = 'embed_dims', 'num_layers', 'num_heads', 'feedforward_channels'
+        return dict(
+            type='BootMAEViT',
+            arch={name: getattr(self, name) for name in names},
+            img_size=self.img_size,
+            patch_size=self.patch_size,
+            layer_scale_init_value=float(self.layer_scale),
+            relative_position_bias=self.relative_position_bias,
+            **{'final_norm': self.final_norm, **options},
+        )
+
+
+class Weights(NamedTuple):
+    """A checkpoint in one of two layouts.
+
+    ``layout`` is 'release' or 'ours'; ``kind`` is 'pretraining', 'classifier', 'segmentor' or
+    'encoder' (and what else is in a checkpoint of that kind is not converted).
+    """
+
+    layout: str
+    kind: str
+    state: State
+
+
+def identify(state: State) -> Weights:
+    """Tell layout and kind from the names.
+
+    Raises:
+        ValueError: If it is neither of the release nor ours.
+    """
+    tops = {name.partition('.')[0] for name in state}
+    release = any(name.endswith('blocks.0.attn.q_bias') for name in state)
+    ours = any(name.endswith('patch_embed.projection.weight') for name in state)
+    bare = 'patch_embed' in tops
+    if release == ours or not (bare or 'backbone' in tops):
+        raise ValueError(
+            "Expected a checkpoint of the authors' release or of this project, found names like "
+            f'{next(iter(state))!r}; other layouts need no conversion: load them with '
+            "init_cfg=dict(type='PretrainedEncoder', checkpoint=path)."
+        )
+    if tops & {'decode_blocks', 'decode_blocks_1', 'regressor', 'predictor'}:
+        kind = 'pretraining'
+    elif 'decode_head' in tops:
+        kind = 'segmentor'
+    elif 'head.weight' in state or 'head.fc.weight' in state:
+        kind = 'classifier'
+    else:
+        kind = 'encoder'
+    return Weights('release' if release else 'ours', kind, state)
+
+
+def infer_arch(encoder: State, num_heads: int | None = None) -> Arch:
+    """Sizes of an encoder with our names.
+
+    Args:
+        encoder: Tensors of the encoder alone.
+        num_heads: The number of heads, which weights do not show; None for the standard one of
+            this width.
+
+    Raises:
+        ValueError: If the number of heads is not known or does not divide the width, or the grid
+            of patches is not square.
+    """
+    projection = encoder['patch_embed.projection.weight']
+    width, patch_size = len(projection), projection.shape[-1]
+    num_patches = encoder['pos_embed'].shape[1] - 1
+    side = math.isqrt(num_patches)
+    if side**2 != num_patches:
+        raise ValueError(
+            f'Expected a position embedding of a square grid of patches, found {num_patches} '
+            'patches; load the checkpoint into an encoder of square images and save that.'
+        )
+    table = encoder.get('layers.0.attn.relative_position_bias_table')
+    if num_heads is None:
+        num_heads = HEADS.get(width) if table is None else table.shape[1]
+    if not num_heads or width % num_heads:
+        raise ValueError(
+            f'Expected a number of heads that divides the width {width}, found {num_heads}; give '
+            'it with --num-heads.'
+        )
+    blocks = {name.split('.')[1] for name in encoder if name.startswith('layers.')}
+    return Arch(
+        embed_dims=width,
+        num_layers=len(blocks),
+        num_heads=num_heads,
+        feedforward_channels=len(encoder['layers.0.ffn.layers.0.0.weight']),
+        patch_size=patch_size,
+        img_size=side * patch_size,
+        layer_scale='layers.0.attn.gamma1.weight' in encoder,
+        relative_position_bias=table is not None,
+        final_norm='ln1.weight' in encoder,
+    )

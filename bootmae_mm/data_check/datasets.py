@@ -1,0 +1,213 @@
+"""What built data sets hold, against the model that is to learn from them.
+
+Data sets of mmseg and mmdet are recognised by the names of their classes, so that neither package
+is needed. Files are looked up on local disks only; with ``://`` or ``backend_args`` they are left
+to their storage.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch import nn
+
+from .files import decode, evenly_spaced, missing_files, some
+from .seg_labels import check_seg_labels
+
+# Attributes that hold heads with the classes of the data set, in all three toolboxes.
+HEADS = ('head', 'decode_head', 'auxiliary_head', 'bbox_head', 'mask_head')
+SAMPLE = 20
+
+
+def check_dataset(dataset, model: nn.Module, split: str) -> None:
+    """Check a data set, or all those inside a wrapper such as ``ConcatDataset``.
+
+    Args:
+        dataset: Of mmpretrain's, mmseg's or mmdet's base class; of another one nothing is known
+            and nothing is checked.
+        model: Classifier, segmentor or detector, without the wrapper of distributed training.
+        split: 'train', 'val' or 'test', for the messages.
+
+    Raises:
+        ValueError: At the first thing that is wrong.
+    """
+    num_classes = head_classes(model)
+    for part in _parts(dataset):
+        kinds = {base.__name__ for base in type(part).__mro__}
+        if 'BaseSegDataset' in kinds:
+            _check_number_of_classes(part, num_classes, split)
+            _check_segmentation(part, num_classes, split)
+        elif 'BaseDetDataset' in kinds:
+            _check_number_of_classes(part, num_classes, split)
+            _check_detection(part, getattr(model, 'with_mask', False), split)
+        elif 'CustomDataset' in kinds:
+            _check_classification(part, num_classes, split)
+
+
+def check_same_classes(train, val) -> None:
+    """Check that two data sets number their classes alike, where both name them.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    names = [_classes(dataset) for dataset in (train, val)]
+    if None in names or names[0] == names[1]:
+        return
+    differing = sorted(set(names[0]) ^ set(names[1]))
+    raise ValueError(
+        'Expected the same classes in the same order in the train and val data sets, found '
+        f'{len(names[0])} and {len(names[1])}, '
+        + (f'different ones: {some(differing)}' if differing else 'in another order')
+        + '; correct metainfo or the class folders.'
+    )
+
+
+def head_classes(model: nn.Module) -> dict[str, int]:
+    """Names of a model's heads and the number of classes of each."""
+    found = {}
+    for name, module in model.named_modules():
+        attributes = [part for part in name.split('.') if not part.isdigit()]
+        number = getattr(module, 'num_classes', None)
+        if attributes and attributes[-1] in HEADS and isinstance(number, int):
+            found[name] = number
+    return found
+
+
+def _parts(dataset) -> Iterator:
+    inner = getattr(dataset, 'datasets', None)
+    if inner is None and hasattr(dataset, 'dataset'):
+        inner = [dataset.dataset]
+    if inner is None:
+        yield dataset
+    else:
+        for part in inner:
+            yield from _parts(part)
+
+
+def _classes(dataset) -> tuple[str, ...] | None:
+    names = getattr(dataset, 'metainfo', {}).get('classes')
+    return None if names is None else tuple(names)
+
+
+def _infos(dataset) -> Iterator[dict]:
+    for index in range(len(dataset)):
+        yield dataset.get_data_info(index)
+
+
+def _check_number_of_classes(dataset, num_classes: dict[str, int], split: str) -> None:
+    names = _classes(dataset)
+    for head, number in num_classes.items():
+        if names is not None and number != len(names):
+            raise ValueError(
+                f'Expected {number} classes in the {split} data set, as {head}.num_classes says, '
+                f'found {len(names)} in its metainfo: {some(names)}; correct one of the two.'
+            )
+
+
+def _is_local(dataset, path: str) -> bool:
+    return '://' not in path and not getattr(dataset, 'backend_args', None)
+
+
+def _check_files(dataset, paths: Sequence[str], what: str, split: str) -> None:
+    """Look up what a list, or mmseg's folder of images, says there is."""
+    source = repr(dataset.ann_file) if dataset.ann_file else 'the folder of images'
+    local = [path for path in paths if _is_local(dataset, path)]
+    missing = missing_files(local)
+    if missing:
+        raise ValueError(
+            f'Expected every {what} that {source} names in the {split} data set, found '
+            f'{len(missing):,} of {len(local):,} missing: {some(missing)}; correct data_root and '
+            'data_prefix or the list, or unpack the data again.'
+        )
+
+
+def _check_classification(dataset, num_classes: dict[str, int], split: str) -> None:
+    paths, labels = [], []
+    for info in _infos(dataset):
+        paths.append(info['img_path'])
+        labels.append(info.get('gt_label'))
+    if dataset.ann_file:
+        _check_files(dataset, paths, 'image', split)
+    for head, number in num_classes.items():
+        unlabelled = [path for path, label in zip(paths, labels, strict=True) if label is None]
+        if unlabelled and split == 'train':
+            raise ValueError(
+                f'Expected a label for every image of the train data set, as {head} needs them, '
+                f'found {len(unlabelled):,} without: {some(unlabelled)}; set with_label=True.'
+            )
+        wrong = [
+            f'{label} for {path!r}'
+            for path, several in zip(paths, labels, strict=True)
+            for label in ([] if several is None else np.ravel(several))
+            if not 0 <= label < number
+        ]
+        if wrong:
+            raise ValueError(
+                f'Expected labels 0 to {number - 1} in the {split} data set, as {head}.num_classes '
+                f'is {number}, found {some(wrong)}; correct num_classes or the labels.'
+            )
+
+
+def _check_segmentation(dataset, num_classes: dict[str, int], split: str) -> None:
+    infos = list(_infos(dataset))
+    _check_files(dataset, [info['img_path'] for info in infos], 'image', split)
+    maps = [info for info in infos if info.get('seg_map_path')]
+    _check_files(dataset, [info['seg_map_path'] for info in maps], 'label map', split)
+    if not num_classes:
+        return
+    for info in evenly_spaced(maps, SAMPLE):
+        if _is_local(dataset, info['seg_map_path']):
+            check_seg_labels(
+                _load_labels(info),
+                min(num_classes.values()),
+                info['seg_map_path'],
+                dataset.ignore_index,
+                info['reduce_zero_label'],
+            )
+
+
+def _load_labels(info: dict) -> np.ndarray:
+    """A label map as mmseg's ``LoadAnnotations`` makes it, but larger labels than 255 stay."""
+    path = info['seg_map_path']
+    try:
+        labels = np.asarray(decode(path)).astype(np.int64)
+    except ValueError as reason:
+        raise ValueError(
+            f'Expected an image with labels, found {path!r} that cannot be decoded ({reason}); '
+            'copy or unpack it again.'
+        ) from reason
+    if labels.ndim != 2:
+        raise ValueError(
+            f'Expected one channel of labels, found {labels.shape[2]} in {path!r}; convert colours '
+            'to class indices.'
+        )
+    if info['reduce_zero_label']:
+        labels = np.where(np.isin(labels, (0, 255)), 255, labels - 1)
+    if info.get('label_map'):
+        mapped = labels.copy()
+        for old, new in info['label_map'].items():
+            mapped[labels == old] = new
+        labels = mapped
+    return labels
+
+
+def _check_detection(dataset, with_mask: bool, split: str) -> None:
+    paths, without_mask, num_instances = [], [], 0
+    for info in _infos(dataset):
+        paths.append(info['img_path'])
+        num_instances += len(info['instances'])
+        if with_mask and any('mask' not in instance for instance in info['instances']):
+            without_mask.append(info['img_path'])
+    _check_files(dataset, paths, 'image', split)
+    if not num_instances and split != 'test':
+        raise ValueError(
+            f'Expected instances of the classes {some(_classes(dataset) or ())} in the {split} '
+            f'data set, found none in the {len(paths):,} images of {dataset.ann_file!r}; set '
+            "metainfo=dict(classes=...) to the file's categories."
+        )
+    if without_mask:
+        raise ValueError(
+            f'Expected a segmentation for every instance of the {split} data set, as the model has '
+            f'a mask head, found instances without in {len(without_mask):,} images of '
+            f'{dataset.ann_file!r}: {some(without_mask)}; take a file with segmentation or a '
+            'detector without mask head.'
+        )

@@ -1,0 +1,131 @@
+"""What the checks of data on disk share: findings, listing, sampling, decoding."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+# What mmpretrain's ImageNet and CustomDataset take for an image.
+IMAGE_EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')
+
+
+class Finding(NamedTuple):
+    """One thing that a check says.
+
+    ``level``: ``'note'`` (what is going on), ``'ok'``, ``'warning'`` (worth a look, may be meant)
+    or ``'error'`` (training would fail or go wrong). ``sentence``: one sentence.
+    """
+
+    level: str
+    sentence: str
+
+
+def some(items: Sequence, limit: int = 3) -> str:
+    """The first items, and how many more there are."""
+    more = f' and {len(items) - limit:,} more' if len(items) > limit else ''
+    return ', '.join(str(item) for item in items[:limit]) + more
+
+
+def evenly_spaced(items: Sequence, count: int) -> list:
+    """At most ``count`` of the items, from the first on, at equal distances."""
+    count = min(count, len(items))
+    return [items[index * len(items) // count] for index in range(count)]
+
+
+def list_files(folder: str | Path, extensions: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Files in ``folder`` and below as sorted relative paths: those with one of the extensions
+    (lower case; any case in the file's name), and the others. Hidden ones are left out; links are
+    followed, a folder met twice is taken once."""
+    wanted, others, seen = [], [], set()
+    for base, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(base)
+        folders[:] = [] if real in seen else [f for f in folders if not f.startswith('.')]
+        if real in seen:
+            continue
+        seen.add(real)
+        below = '' if base == str(folder) else os.path.relpath(base, folder)
+        for name in files:
+            if not name.startswith('.'):
+                matching = name.lower().endswith(tuple(extensions))
+                (wanted if matching else others).append(os.path.join(below, name))
+    return sorted(wanted), sorted(others)
+
+
+def missing_files(paths: Iterable[str]) -> list[str]:
+    """The paths at which there is nothing, in the given order; one listing per folder."""
+    paths = list(paths)
+    names = defaultdict(set)
+    for folder in {os.path.dirname(path) for path in paths}:
+        if os.path.isdir(folder or '.'):
+            names[folder] = set(os.listdir(folder or '.'))
+    return [path for path in paths if os.path.basename(path) not in names[os.path.dirname(path)]]
+
+
+def decode(path: str | Path) -> Image.Image:
+    """The decoded image of a file.
+
+    Raises:
+        ValueError: With the reason why it cannot be decoded.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except Exception as error:  # decoders of damaged files raise almost anything
+        reason = ' '.join(str(error).split()).rstrip('.')
+        raise ValueError(f'{type(error).__name__}: {reason}') from error
+    return image
+
+
+def count_finding(what: str, found: int, expected: int | None) -> Finding:
+    """A number of files against that of the data set; None where nothing is expected."""
+    if expected is None or found == expected:
+        return Finding('ok', f'{what}: {found:,} images.')
+    return Finding(
+        'warning',
+        f'{what}: expected {expected:,} images, found {found:,}; fine if a part is meant.',
+    )
+
+
+def missing_folders(root: Path, folders: Sequence[str], inner: Sequence[str]) -> Iterator[Finding]:
+    """An error for every folder that ``root`` lacks.
+
+    Args:
+        root: The data set's folder.
+        folders: What must be there, relative to it.
+        inner: Where archives put the data set when they are unpacked in ``root``; if it is there,
+            the error says so.
+    """
+    if not root.is_dir():
+        yield Finding('error', f"Expected the data set's folder, found none at {str(root)!r}.")
+        return
+    missing = [folder for folder in folders if not (root / folder).is_dir()]
+    if len(missing) == len(folders):
+        for name in inner:
+            if (root / name / folders[0]).is_dir():
+                yield Finding(
+                    'error', f'The data set is one level further down: take {str(root / name)!r}.'
+                )
+                return
+    for folder in missing:
+        yield Finding('error', f'Expected a folder {folder!r} in {str(root)!r}, found none.')
+
+
+def spot_check(what: str, paths: Sequence[Path], sample: int) -> Finding:
+    """Decode an evenly spaced sample of image files."""
+    failures = []
+    paths = evenly_spaced(paths, sample)
+    for path in paths:
+        try:
+            decode(path)
+        except ValueError as reason:
+            failures.append(f'{path} ({reason})')
+    if failures:
+        return Finding(
+            'error',
+            f'{what}: {len(failures)} of {len(paths)} sampled images cannot be decoded: '
+            f'{some(failures)}; copy or unpack them again.',
+        )
+    return Finding('ok', f'{what}: {len(paths)} sampled images decode.')

@@ -1,0 +1,107 @@
+"""ImageNet-1K, or another data set of class folders, as mmpretrain reads it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from .files import IMAGE_EXTENSIONS, Finding, count_finding, list_files, missing_folders, some
+from .files import spot_check as spot_check_images
+
+LAYOUT = """\
+imagenet/
+    train/<class>/<name>.JPEG     1,281,167 images in 1,000 class folders, e.g. train/n01440764/
+    val/<class>/<name>.JPEG          50,000 images in the same 1,000 class folders"""
+
+NUM_CLASSES = 1000
+NUM_IMAGES = {'train': 1_281_167, 'val': 50_000}
+UNPACKED_BELOW = ('ILSVRC/Data/CLS-LOC', 'Data/CLS-LOC', 'imagenet', 'ILSVRC2012')
+
+
+def check(root: str | Path, num_classes: int = NUM_CLASSES, sample: int = 20) -> Iterator[Finding]:
+    """Look at ``root/{train,val}/<class>/<image>``.
+
+    Args:
+        root: The data set's folder.
+        num_classes: Class folders expected in each split; numbers of images are expected of
+            ImageNet's 1,000 only.
+        sample: How many images of each split to decode.
+    """
+    root = Path(root)
+    missing = list(missing_folders(root, list(NUM_IMAGES), UNPACKED_BELOW))
+    yield from missing
+    classes = {}
+    for split, expected in NUM_IMAGES.items():
+        if (root / split).is_dir():
+            classes[split] = _class_folders(root / split)
+            expected = expected if num_classes == NUM_CLASSES else None
+            yield from _check_split(root, split, classes[split], num_classes, expected, sample)
+    if all(classes.get(split) for split in NUM_IMAGES) and classes['train'] != classes['val']:
+        differing = sorted(set(classes['train']) ^ set(classes['val']))
+        yield Finding(
+            'error',
+            'Expected the same class folders in train and val, as labels are positions in their '
+            f'sorted list, found only in one of them: {some(differing)}.',
+        )
+
+
+def _class_folders(folder: Path) -> list[str]:
+    return sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith('.'))
+
+
+def _check_split(
+    root: Path, split: str, classes: list[str], num_classes: int, expected: int | None, sample: int
+) -> Iterator[Finding]:
+    names, others = list_files(root / split, IMAGE_EXTENSIONS)
+    if not classes:
+        yield _without_classes(root, split, names, others)
+        return
+    if len(classes) == num_classes:
+        yield Finding('ok', f'{split}: {num_classes:,} class folders.')
+    else:
+        yield Finding(
+            'error',
+            f'{split}: expected {num_classes:,} class folders, found {len(classes):,} '
+            f'({some(classes)}); --num-classes sets another number.',
+        )
+    loose = [name for name in names if '/' not in name]
+    if loose:
+        yield Finding(
+            'error',
+            f'{split}: expected every image in a class folder, found {len(loose):,} beside them: '
+            f'{some(loose)}.',
+        )
+    filled = {name.partition('/')[0] for name in names}
+    empty = [name for name in classes if name not in filled]
+    if empty:
+        yield Finding('error', f'{split}: no image in {len(empty):,} class folders: {some(empty)}.')
+    if others:
+        yield Finding(
+            'warning',
+            f'{split}: {len(others):,} files are not images by their name: {some(others)}.',
+        )
+    if names:
+        yield count_finding(split, len(names), expected)
+        yield spot_check_images(split, [root / split / name for name in names], sample)
+
+
+def _without_classes(root: Path, split: str, names: list[str], others: list[str]) -> Finding:
+    archives = [name for name in others if name.endswith('.tar')]
+    if archives:
+        return Finding(
+            'error',
+            f'{split}: expected class folders, found {len(archives):,} archives ({some(archives)});'
+            ' unpack each into a folder of its name.',
+        )
+    if names and (root / 'meta' / f'{split}.txt').is_file():
+        return Finding(
+            'warning',
+            f'{split}: {len(names):,} images without class folders, labels in meta/{split}.txt: '
+            f"mmpretrain's ImageNet with split='{split}' reads them, CustomDataset needs "
+            f"ann_file='meta/{split}.txt' and data_prefix='{split}'.",
+        )
+    return Finding(
+        'error',
+        f'{split}: expected class folders, found none but {len(names):,} loose images; move each '
+        f'into the folder of its class ({split}/<class>/), which for ImageNet LOC_val_solution.csv '
+        '(Kaggle) or the ILSVRC2012 development kit names, or list "<image> <label>" lines in '
+        f"meta/{split}.txt and set ann_file='meta/{split}.txt'.",
+    )

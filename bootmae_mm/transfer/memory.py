@@ -1,0 +1,35 @@
+"""Activation checkpointing of the encoder's blocks."""
+
+from functools import partial
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+
+def checkpoint_blocks(backbone: nn.Module) -> None:
+    """Let every block of a ViT keep only its input and be computed again in the backward pass.
+
+    Drop path draws the same samples the second time, so that the gradients are the same.
+    """
+    for block in backbone.layers:
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+
+@HOOKS.register_module()
+class BlockCheckpointHook(Hook):
+    """Turns on :func:`checkpoint_blocks` for the model's backbone before training.
+
+    mmengine's ``activation_checkpointing`` does not choose between PyTorch's two implementations,
+    which PyTorch is about to refuse, and gets the one that it advises against: gradients are
+    silently lost where the input of a block needs none (a frozen patch embedding).
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Wrap the blocks once the weights are loaded."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        checkpoint_blocks(model.backbone)
+        runner.logger.info('The backbone keeps the input of each block only (checkpointing).')

@@ -1,0 +1,70 @@
+"""ImageNet-1K with labels, augmented for fine-tuning.
+
+    data/imagenet/train/<class>/<name>.JPEG     data/imagenet/val/<class>/<name>.JPEG
+
+(or both flat, with mmpretrain's lists ``meta/train.txt`` and ``meta/val.txt``). Classes of your
+own: the same folders, ``dataset=dict(_delete_=True, type='CustomDataset', data_root=…,
+data_prefix='train' or 'val', pipeline=…)``, and their number in the model, twice.
+
+The release augments with timm; here are mmpretrain's names for the same. Colours are those of the
+image as loaded (BGR, 0 to 255): 127.5 is the mean, padding is its round, 128. One thing differs:
+erased areas are filled with noise before the image is normalised, so it is clipped to 0 … 255.
+"""
+
+train_pipeline = [
+    # mmpretrain's own loader, as every other classifier of the stack has been trained with
+    dict(type='LoadImageFromFile'),
+    dict(type='RandomResizedCrop', scale=224, backend='pillow', interpolation='bicubic'),
+    dict(type='RandomFlip', prob=0.5),
+    dict(  # timm's rand-m9-mstd0.5-inc1
+        type='RandAugment',
+        policies='timm_increasing',
+        num_policies=2,
+        total_level=10,
+        magnitude_level=9,
+        magnitude_std=0.5,
+        hparams=dict(pad_val=[128] * 3, interpolation='bicubic'),
+    ),
+    dict(  # noise of the pixels' own mean and deviation
+        type='RandomErasing',
+        erase_prob=0.25,
+        mode='rand',
+        min_area_ratio=0.02,
+        max_area_ratio=1 / 3,
+        fill_color=[127.5] * 3,
+        fill_std=[127.5] * 3,
+    ),
+    dict(type='PackInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ResizeEdge', scale=256, edge='short', backend='pillow', interpolation='bicubic'),
+    dict(type='CenterCrop', crop_size=224),
+    dict(type='PackInputs'),
+]
+train_dataloader = dict(
+    batch_size=256,
+    num_workers=8,
+    persistent_workers=True,
+    pin_memory=True,
+    drop_last=True,
+    collate_fn=dict(type='default_collate'),
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ImageNet', data_root='data/imagenet', split='train', pipeline=train_pipeline
+    ),
+)
+val_dataloader = dict(
+    batch_size=256,
+    num_workers=8,
+    persistent_workers=True,
+    pin_memory=True,
+    collate_fn=dict(type='default_collate'),
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='ImageNet', data_root='data/imagenet', split='val', pipeline=test_pipeline),
+)
+val_evaluator = dict(type='Accuracy', topk=(1, 5))
+val_cfg = dict()
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator
+test_cfg = dict()

@@ -1,0 +1,28 @@
+"""The 1× schedule at batch 16: 12 epochs, × 0.1 after 8 and 11, AdamW, layer-wise decay 0.75."""
+
+max_epochs = 12
+steps_per_epoch = 7330  # 117,266 training pictures / 16
+
+optim_wrapper = dict(
+    type='FeatureAutocastOptimWrapper',
+    dtype='bfloat16',  # of backbone and neck; the heads compute boxes in float32
+    constructor='LayerDecayConstructor',
+    paramwise_cfg=dict(layer_decay_rate=0.75),
+    optimizer=dict(type='AdamW', lr=4e-4, betas=(0.9, 0.999), weight_decay=0.05),
+)
+param_scheduler = [
+    # mmdet's usual warm-up of 500 steps; in epochs, so that it counts steps and not batches.
+    dict(
+        type='LinearLR',
+        start_factor=1e-3,
+        begin=0,
+        end=500 / steps_per_epoch,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+    dict(type='MultiStepLR', begin=0, end=max_epochs, milestones=[8, 11], gamma=0.1, by_epoch=True),
+]
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+custom_hooks = [dict(type='TotalBatchHook', total_batch_size=16), dict(type='DataCheckHook')]

@@ -1,0 +1,44 @@
+"""Test a checkpoint: classifiers, segmentors and detectors.
+
+python tools/test.py CONFIG CHECKPOINT [--tta] [--out FILE] [--show-dir FOLDER]
+tools/dist_test.sh CONFIG CHECKPOINT 8
+"""
+
+import argparse
+
+from bootmae_mm import command_line, testing
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    command_line.add_config_arguments(parser)
+    parser.add_argument(
+        'checkpoint', type=command_line.existing_file, help='what a run of the config wrote'
+    )
+    command_line.add_run_arguments(parser)
+    parser.add_argument(
+        '--tta', action='store_true', help="test-time augmentation, as the config's tta_… say"
+    )
+    parser.add_argument(
+        '--out', help='keep the predictions: a .pkl file; for segmentation a folder'
+    )
+    parser.add_argument('--show-dir', metavar='FOLDER', help='paint the predictions into images')
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Test."""
+    args = parse_args(argv)
+    cfg = command_line.load_config(args)
+    if args.tta:
+        testing.use_test_time_augmentation(cfg)
+    if args.out:
+        testing.keep_predictions(cfg, args.out)
+    if args.show_dir:
+        testing.paint_predictions(cfg, args.show_dir)
+    testing.test(cfg, args.checkpoint)
+
+
+if __name__ == '__main__':
+    main()
