@@ -7,35 +7,106 @@ import pytest
 import torch
 
 from bootmae_mm import tokens
-from bootmae_mm.demo import stages, summary
-from bootmae_mm.pretrain.reconstruct import reconstruct
+from bootmae_mm.demo import predictions, stages, summary
+from bootmae_mm.pretrain.reconstruct import Reconstruction, reconstruct
 
 from .conftest import build_tiny, random_samples, write_images
 
-ACCURACIES = {
-    stages.Job(task, start, seed): base + seed
-    for task, start, base in (
-        ('linear', 'scratch', 20.0), ('linear', 'pretrained', 31.0),
-        ('finetune', 'scratch', 40.0), ('finetune', 'pretrained', 39.0),
+SCORES = {
+    ('linear probe', 'scratch'): {'top-1': 20.0},
+    ('linear probe', 'pretrained'): {'top-1': 31.0},
+    ('fine-tuning', 'scratch'): {'top-1': 40.0},
+    ('fine-tuning', 'pretrained'): {'top-1': 39.0},
+    ('segmentation', 'scratch'): {'mIoU': 10.0},
+    ('segmentation', 'pretrained'): {'mIoU': 12.5},
+    ('detection', 'scratch'): {'box AP': 1.0, 'mask AP': 2.0},
+    ('detection', 'pretrained'): {'box AP': 3.0, 'mask AP': 5.0},
+}
+OUTCOMES = {
+    stages.Job(task, start, seed): stages.Outcome(
+        {name: value + seed for name, value in scores.items()},
+        [np.full((6, 6, 3), seed, np.uint8)] * 2,
     )
+    for (task, start), scores in SCORES.items()
     for seed in range(3)
-}  # fmt: skip
+}
 
 
 def test_the_table_gives_mean_spread_and_gain():
-    assert summary.table(ACCURACIES) == [
-        ('linear probe', '21.0 ± 1.0 %', '32.0 ± 1.0 %', '+11.0'),
-        ('fine-tuning', '41.0 ± 1.0 %', '40.0 ± 1.0 %', '-1.0'),
+    assert summary.table(OUTCOMES) == [
+        ('linear probe', 'top-1', '21.0 ± 1.0 %', '32.0 ± 1.0 %', '+11.0'),
+        ('fine-tuning', 'top-1', '41.0 ± 1.0 %', '40.0 ± 1.0 %', '-1.0'),
+        ('segmentation', 'mIoU', '11.0 ± 1.0 %', '13.5 ± 1.0 %', '+2.5'),
+        ('detection', 'box AP', '2.0 ± 1.0 %', '4.0 ± 1.0 %', '+2.0'),
+        ('detection', 'mask AP', '3.0 ± 1.0 %', '6.0 ± 1.0 %', '+3.0'),
     ]
-    lines = summary.as_text(summary.HEADER, summary.table(ACCURACIES)).splitlines()
+    lines = summary.as_text(summary.HEADER, summary.table(OUTCOMES)).splitlines()
     assert lines[1].index('32.0') == lines[0].index('pretrained')
 
 
 def test_metrics_hold_every_run(tmp_path):
-    summary.write_metrics(tmp_path / 'metrics.json', ACCURACIES, {'pretrain': 3.5})
+    summary.write_metrics(tmp_path / 'metrics.json', OUTCOMES, {'pretrain': 3.5})
     metrics = json.loads((tmp_path / 'metrics.json').read_text())
-    assert len(metrics['runs']) == 12 and metrics['seconds'] == {'pretrain': 3.5}
-    assert dict(task='linear', start='pretrained', seed=2, top1=33.0) in metrics['runs']
+    assert len(metrics['runs']) == 24 and metrics['seconds'] == {'pretrain': 3.5}
+    expected = {'task': 'detection', 'start': 'pretrained', 'seed': 2, 'box AP': 5.0}
+    assert {**expected, 'mask AP': 7.0} in metrics['runs']
+
+
+def test_the_report_shows_results_and_predictions(tmp_path):
+    pictures = Reconstruction(*[np.zeros((2, 4, 4, 3), np.uint8)] * 4)
+    scalars = [
+        dict(step=i, L_pixel=1.0, L_feature=1.0, teacher_spread=1.0, feature_spread=1.0)
+        for i in (1, 2)
+    ]
+    truth = [np.zeros((6, 6, 3), np.uint8)] * 2
+    seconds = {'pretrain': 1.0}
+    path = tmp_path / 'report.html'
+    summary.write_report(path, scalars, pictures, OUTCOMES, truth, seconds)
+    with_labels = path.read_text()
+    assert 'Predictions: segmentation' in with_labels and '13.5 ± 1.0 %' in with_labels
+    assert with_labels.count('<img') == 2 * 4 + 2 * 2 * 3
+    summary.write_report(path, scalars, pictures, {}, [], seconds)
+    assert path.read_text().count('<img') == 2 * 4
+
+
+def test_labels_are_painted_in_the_colour_of_their_class():
+    image, labels = np.full((2, 3, 3), 100, np.uint8), np.array([[0, 1, 0], [0, 0, 8]])
+    painted = predictions.paint_labels(image, labels)
+    assert painted.shape == (2 * predictions.ZOOM, 3 * predictions.ZOOM, 3)
+    small = painted[:: predictions.ZOOM, :: predictions.ZOOM]
+    for y, x in ((0, 0), (0, 2), (1, 0), (1, 1)):
+        assert small[y, x].tolist() == [100, 100, 100]
+    for y, x, label in ((0, 1, 1), (1, 2, 8)):
+        mixed = 0.35 * 100 + 0.65 * predictions.PALETTE[label]
+        assert np.abs(small[y, x] - mixed).max() <= 1
+
+
+def test_instances_are_painted_with_their_boxes():
+    image, mask = np.full((8, 8, 3), 100, np.uint8), np.zeros((1, 8, 8), bool)
+    mask[0, 2:4, 3:5] = True
+    boxes = np.array([[3.0, 2.0, 5.0, 4.0]])
+    painted = predictions.paint_instances(image, [2], boxes, mask)
+    colour = predictions.PALETTE[3]
+    left, top, right, bottom = (boxes[0] * predictions.ZOOM).astype(int)
+    for y, x in ((top, left), (top, right - 1), (bottom - 1, left), (bottom - 1, right - 1)):
+        assert painted[y, x].tolist() == colour.tolist()
+    inside = painted[(top + bottom) // 2, (left + right) // 2]
+    assert np.abs(inside - (0.35 * 100 + 0.65 * colour)).max() <= 1
+    assert painted[-1, -1].tolist() == [100, 100, 100]
+
+
+@pytest.mark.parametrize('task', stages.TASKS)
+@pytest.mark.parametrize('start', ['scratch', 'pretrained'])
+def test_a_job_has_its_data_start_and_seed(tmp_path, task, start):
+    cfg = stages.job_config(stages.Job(task, start, 2), tmp_path, tmp_path / 'c.pth', tmp_path)
+    assert cfg.randomness.seed == 2
+    root = str(tmp_path / stages.TASKS[task].data)
+    assert cfg.train_dataloader.dataset.data_root == cfg.val_dataloader.dataset.data_root == root
+    init_cfg = cfg.model.backbone.get('init_cfg')
+    expected = dict(type='PretrainedEncoder', checkpoint=str(tmp_path / 'c.pth'))
+    assert init_cfg == (expected if start == 'pretrained' else None)
+    if task == 'detection':
+        assert cfg.val_evaluator.ann_file.startswith(root)
 
 
 def test_progress_is_read_from_mmengines_log():

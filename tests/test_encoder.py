@@ -124,3 +124,56 @@ def test_named_sizes(arch, dims, depth, heads):
 def test_impossible_sizes_are_refused(arch, message):
     with pytest.raises(ValueError, match=message):
         BootMAEViT(arch, img_size=32, patch_size=8)
+
+
+def test_other_grids_get_their_own_sincos_embedding_where_asked_for():
+    """The same as an encoder built for the larger images; resizing gives something else."""
+    images = torch.randn(1, 3, 48, 64)
+    expected = build(img_size=(48, 64), out_type='featmap')
+    for option, same in (('sincos', True), ('resize', False)):
+        model = build(new_grid_pos_embed=option, out_type='featmap')
+        state = {k: v for k, v in expected.state_dict().items() if k != 'pos_embed'}
+        model.load_state_dict(state, strict=False)
+        difference = (model(images)[0] - expected(images)[0]).abs().max()
+        assert (difference < 1e-5) == same
+        stored = build(new_grid_pos_embed=option, out_type='featmap')(images[..., :32, :32])[0]
+        assert stored.shape[2:] == (4, 4)
+
+
+def test_a_trained_embedding_has_no_sincos_for_other_grids(tmp_path):
+    with pytest.raises(ValueError, match="trained one; use 'resize'"):
+        build(new_grid_pos_embed='sincos', train_pos_embed=True)
+    with pytest.raises(ValueError, match="'resize' or 'sincos', found 'other'"):
+        build(new_grid_pos_embed='other')
+    state = build().state_dict()
+    state['pos_embed'] += torch.randn_like(state['pos_embed'])
+    torch.save(state, tmp_path / 'trained.pth')
+    init_cfg = dict(type='PretrainedEncoder', checkpoint=str(tmp_path / 'trained.pth'))
+    with pytest.raises(ValueError, match="trained one; use 'resize'"):
+        build(new_grid_pos_embed='sincos', init_cfg=init_cfg)
+
+
+@pytest.mark.parametrize('kind', ['Pretrained', 'PretrainedEncoder'])
+def test_a_checkpoint_loads_strictly_under_either_name(tmp_path, kind):
+    """mmengine's own ``Pretrained`` loads nothing without the right prefix, and only warns."""
+    state = build().state_dict()
+    whole = {f'backbone.{name}': value + 1 for name, value in state.items()}
+    torch.save(whole, tmp_path / 'whole.pth')
+    loaded = build(init_cfg=dict(type=kind, checkpoint=str(tmp_path / 'whole.pth')))
+    assert torch.equal(loaded.state_dict()['layers.0.ln1.weight'], state['layers.0.ln1.weight'] + 1)
+    del whole['backbone.layers.0.ln1.weight']
+    torch.save(whole, tmp_path / 'part.pth')
+    with pytest.raises(ValueError, match='missing are layers.0.ln1.weight'):
+        build(init_cfg=dict(type=kind, checkpoint=str(tmp_path / 'part.pth')))
+
+
+def test_features_need_only_the_blocks_up_to_the_last_one_asked_for(images):
+    model = build(out_indices=[1], out_type='raw')
+    expected = model.encode(images, taps=[1])[1][1]
+    model.layers[2] = None
+    assert torch.equal(model(images)[0], expected)
+
+
+def test_eval_gives_the_encoder_back():
+    model = build()
+    assert model.eval() is model and model.train() is model

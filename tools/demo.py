@@ -15,11 +15,9 @@ from bootmae_mm.demo import dense_layout, layout, stages, summary
 from bootmae_mm.pretrain.dataset import IMAGE_EXTENSIONS, find_images
 
 NUM_TRAIN, NUM_VAL, LABELS_PER_CLASS, SEEDS = 8192, 1000, 100, (0, 1, 2)
-NUM_DENSE_TRAIN, NUM_DENSE_VAL = 400, 200
+NUM_DENSE_TRAIN, NUM_DENSE_VAL = 800, 200
 # Large upright shapes on smooth backgrounds: a small ViT learns something of them in minutes.
 STYLE = dict(size_range=(0.55, 0.75), max_rotation=0.35, textures=('gradient', 'value_noise'))
-# Four classes for segmentation and detection, which see far fewer shapes than fine-tuning.
-DENSE_CLASSES = ('bar', 'cross', 'disc', 'ring')
 
 
 class Clock:
@@ -47,14 +45,15 @@ def draw(data: Path) -> None:
     """Draw the data sets and choose the labelled subset; nothing the second time."""
     root = data / 'shapes'
     layout.write_imagenet_layout(
-        root, NUM_TRAIN, NUM_VAL, size=32, seed=0, **STYLE,
+        root, NUM_TRAIN, NUM_VAL, size=32, seed=0,
+        classes=stages.DENSE_CLASSES, **STYLE,
         progress=lambda done, total: done % 2000 or say(f'  {done} of {total} pictures'),
     )  # fmt: skip
     labelled = layout.labelled_subset(root, LABELS_PER_CLASS)
     layout.write_annotation(root / 'labelled.txt', labelled)
     dense_layout.write_dense_layouts(
-        data / 'shapes_dense', NUM_DENSE_TRAIN, NUM_DENSE_VAL, size=64, seed=0,
-        num_shapes=(3, 4), **STYLE, classes=DENSE_CLASSES,
+        data / 'shapes_dense', NUM_DENSE_TRAIN, NUM_DENSE_VAL, size=32, seed=0,
+        classes=stages.DENSE_CLASSES, **STYLE,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Drawn pictures of several shapes with pixel and instance labels, laid out as ADE20K and COCO.
+"""Drawn pictures with pixel and instance labels, laid out as ADE20K and COCO.
 
 root/ade/images/{training,validation}/<index>.png
 root/ade/annotations/{training,validation}/<index>.png      0 = background, 1 + class elsewhere
@@ -89,7 +89,7 @@ def write_dense_layouts(
     num_val: int,
     size: int,
     seed: int,
-    num_shapes: tuple[int, int] = (2, 4),
+    num_shapes: tuple[int, int] = (1, 1),
     progress: Callable[[int, int], None] | None = None,
     **style,
 ) -> None:
@@ -109,8 +109,8 @@ def write_dense_layouts(
     """
     root = Path(root)
     parameters = dict(
-        generator_version=GENERATOR_VERSION, classes=list(CLASSES), num_train=num_train,
-        num_val=num_val, size=size, seed=seed, num_shapes=list(num_shapes),
+        generator_version=GENERATOR_VERSION, num_train=num_train, num_val=num_val, size=size,
+        seed=seed, num_shapes=list(num_shapes),
         **{key: list(v) if isinstance(v, tuple) else v for key, v in style.items()},
     )  # fmt: skip
 

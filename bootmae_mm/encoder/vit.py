@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from .. import tokens
 from ..checkpoint import load_encoder, read_state_dict
 from .block import EncoderBlock
-from .position import sincos_position_embedding
+from .position import Grid, sincos_position_embedding
 from .projection import init_linears_
 
 
@@ -39,6 +39,9 @@ class BootMAEViT(VisionTransformer):
         relative_position_bias: Add a table of biases to each block's attention scores, starting
             at zero (the release's segmentation model; the paper's text has none).
         train_pos_embed: Train the position embedding (the release's segmentation model does).
+        new_grid_pos_embed: Position embedding of images of another grid than that of ``img_size``:
+            'resize' the stored one bicubically (paper, release), or 'sincos' for the fixed one of
+            that grid, in which neighbours are as far apart as in pretraining.
         window_size: Side, in patches, of the windows that attention is restricted to in all blocks
             but ``global_blocks``, for large images; the weights are the same. None for global
             attention throughout.
@@ -50,7 +53,8 @@ class BootMAEViT(VisionTransformer):
 
     Raises:
         ValueError: If the heads do not divide the width or 4 does not, a global block is not one
-            of the encoder's, or windows are combined with relative position bias.
+            of the encoder's, windows are combined with relative position bias, or 'sincos' with a
+            trained position embedding.
     """
 
     arch_zoo = {
@@ -65,6 +69,7 @@ class BootMAEViT(VisionTransformer):
         layer_scale_init_value: float = 0.0,
         relative_position_bias: bool = False,
         train_pos_embed: bool = False,
+        new_grid_pos_embed: str = 'resize',
         window_size: int | None = None,
         global_blocks: Sequence[int] = (),
         norm_cfg: dict = dict(type='LN', eps=1e-6),  # noqa: B006  (never changed)
@@ -77,6 +82,11 @@ class BootMAEViT(VisionTransformer):
                 f'The number of heads must divide the width, found {num_heads} heads and width '
                 f'{self.embed_dims}; change num_heads or embed_dims in arch.'
             )
+        if new_grid_pos_embed not in ('resize', 'sincos'):
+            raise ValueError(
+                f"new_grid_pos_embed must be 'resize' or 'sincos', found {new_grid_pos_embed!r}."
+            )
+        self.sincos_for_new_grids = new_grid_pos_embed == 'sincos'
         if not {*global_blocks} <= {*range(self.num_layers)}:
             raise ValueError(
                 f'global_blocks are counted from 0 to {self.num_layers - 1} in this encoder, found '
@@ -97,6 +107,7 @@ class BootMAEViT(VisionTransformer):
         )
         self.pos_embed.requires_grad_(train_pos_embed)
         self._fill_pos_embed()
+        self._check_fixed_pos_embed()
         if self.frozen_stages > 0:
             self._freeze_stages()
 
@@ -104,6 +115,18 @@ class BootMAEViT(VisionTransformer):
     def _fill_pos_embed(self) -> None:
         embedding = sincos_position_embedding(self.patch_resolution, self.embed_dims)
         self.pos_embed.copy_(embedding[:, -self.pos_embed.shape[1] :])
+
+    def _check_fixed_pos_embed(self) -> None:
+        fixed = sincos_position_embedding(self.patch_resolution, self.embed_dims)
+        stored = self.pos_embed.detach().cpu().float()
+        known = self.pos_embed.is_meta or torch.allclose(
+            stored, fixed[:, -stored.shape[1] :], atol=1e-3
+        )
+        if self.sincos_for_new_grids and (self.pos_embed.requires_grad or not known):
+            raise ValueError(
+                "new_grid_pos_embed='sincos' expects the fixed sin-cos position embedding, found a "
+                "trained one; use 'resize'."
+            )
 
     def init_weights(self) -> None:
         """Initialise as the authors' release does, or load ``init_cfg``'s weights.
@@ -116,6 +139,7 @@ class BootMAEViT(VisionTransformer):
         if cfg.get('type') in ('PretrainedEncoder', 'Pretrained'):
             report = load_encoder(self, read_state_dict(cfg['checkpoint']))
             print_log(f'{cfg["checkpoint"]}: {report}', logger='current')
+            self._check_fixed_pos_embed()
             return
         super().init_weights()
         init_linears_(self.layers)
@@ -155,9 +179,7 @@ class BootMAEViT(VisionTransformer):
                 'set window_size=None for pretraining.'
             )
         x, grid = self.patch_embed(images_BCHW)
-        pos_embed = resize_pos_embed(
-            self.pos_embed, self.patch_resolution, grid, self.interpolate_mode, 1
-        )
+        pos_embed = self._pos_embed_of(grid)
         x = x + pos_embed[:, 1:]
         if ids_BK is not None:
             x = tokens.gather(x, ids_BK)
@@ -170,6 +192,13 @@ class BootMAEViT(VisionTransformer):
             if index in taps:
                 tapped[index] = x
         return x, tapped
+
+    def _pos_embed_of(self, grid: Grid) -> Tensor:
+        if self.sincos_for_new_grids and tuple(grid) != tuple(self.patch_resolution):
+            return sincos_position_embedding(grid, self.embed_dims).to(self.pos_embed)
+        return resize_pos_embed(
+            self.pos_embed, self.patch_resolution, grid, self.interpolate_mode, 1
+        )
 
     def forward(self, images_BCHW: Tensor) -> tuple[Tensor, ...]:
         """Features of the blocks ``out_indices`` in the form ``out_type``, as in mmpretrain; the
