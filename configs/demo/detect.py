@@ -15,7 +15,7 @@ _base_ = [
 ]
 
 default_scope = 'mmdet'
-max_epochs = 3
+max_epochs = 4
 warmup_epochs = 0.5
 num_classes = 8
 data_root = 'data/shapes_dense/coco'
@@ -79,7 +79,7 @@ test_evaluator = val_evaluator
 optim_wrapper = dict(
     dtype='float32',
     paramwise_cfg=dict(layer_decay_rate=0.7),
-    optimizer=dict(lr=2e-3),
+    optimizer=dict(lr=1e-3),
     clip_grad=dict(max_norm=10),
 )
 param_scheduler = [
