@@ -117,12 +117,12 @@ class BootMAEViT(VisionTransformer):
         self.pos_embed.copy_(embedding[:, -self.pos_embed.shape[1] :])
 
     def _check_fixed_pos_embed(self) -> None:
+        if not self.sincos_for_new_grids or self.pos_embed.is_meta:
+            return
         fixed = sincos_position_embedding(self.patch_resolution, self.embed_dims)
-        stored = self.pos_embed.detach().cpu().float()
-        known = self.pos_embed.is_meta or torch.allclose(
-            stored, fixed[:, -stored.shape[1] :], atol=1e-3
-        )
-        if self.sincos_for_new_grids and (self.pos_embed.requires_grad or not known):
+        fixed = fixed[:, -self.pos_embed.shape[1] :].to(self.pos_embed)
+        trained = self.pos_embed.requires_grad
+        if trained or not torch.allclose(self.pos_embed, fixed, atol=1e-3):
             raise ValueError(
                 "new_grid_pos_embed='sincos' expects the fixed sin-cos position embedding, found a "
                 "trained one; use 'resize'."
