@@ -18,7 +18,7 @@ help:
 
 setup: env
 	@echo 'The environment .venv is ready. Go on with'
-	@echo '  make demo    see it work, in some ten minutes'
+	@echo '  make demo    see it work, in some twenty minutes'
 	@echo '  make test    run the tests'
 	@echo '  tools/dist_train.sh configs/pretrain/bootmae_vitb_800e.py 8    pretrain on 8 GPUs'
 

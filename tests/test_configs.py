@@ -106,12 +106,13 @@ def test_the_learning_rate(name, recipe):
             scheduler.step()
 
 
-@pytest.mark.parametrize('name', ['pretrain', 'finetune', 'linear'])
+@pytest.mark.parametrize('name', ['pretrain', 'finetune', 'linear', 'segment', 'detect'])
 def test_the_demo_configs_share_one_encoder(name):
-    cfg = Config.fromfile(ROOT / f'configs/demo/{name}.py')
-    encoder = MODELS.build(cfg.model).backbone
+    def encoder_of(config: str):
+        return MODELS.build(Config.fromfile(ROOT / f'configs/demo/{config}.py').model.backbone)
+
+    encoder, pretrained = encoder_of(name), encoder_of('pretrain')
     shapes = {k: v.shape for k, v in encoder.state_dict().items() if not k.startswith('ln')}
-    pretrained = MODELS.build(Config.fromfile(ROOT / 'configs/demo/pretrain.py').model).backbone
     expected = {k: v.shape for k, v in pretrained.state_dict().items() if not k.startswith('ln')}
     assert shapes == expected
     trained = any(p.requires_grad for p in encoder.parameters())
