@@ -15,7 +15,7 @@ _base_ = [
 ]
 
 default_scope = 'mmdet'
-max_epochs = 4
+max_epochs = 3
 warmup_epochs = 0.5
 num_classes = 8
 data_root = 'data/shapes_dense/coco'

@@ -15,7 +15,7 @@ _base_ = [
 ]
 
 default_scope = 'mmseg'
-max_iters = 150
+max_iters = 120
 warmup_iters = 20
 num_classes = 9  # 8 shapes, and the background
 
@@ -65,6 +65,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     **loader,
+    batch_size=25,
     dataset=dict(
         **dataset,
         data_prefix=dict(img_path='images/validation', seg_map_path='annotations/validation'),
