@@ -1,10 +1,13 @@
 """What the demo computes and shows; the demo itself is run by ``make demo``."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from mmengine.structures import BaseDataElement, InstanceData
+from PIL import Image
 
 from bootmae_mm import tokens
 from bootmae_mm.demo import predictions, stages, summary
@@ -93,6 +96,27 @@ def test_instances_are_painted_with_their_boxes():
     inside = painted[(top + bottom) // 2, (left + right) // 2]
     assert np.abs(inside - (0.35 * 100 + 0.65 * colour)).max() <= 1
     assert painted[-1, -1].tolist() == [100, 100, 100]
+
+
+def test_the_most_certain_instance_is_shown(tmp_path):
+    Image.fromarray(np.full((8, 8, 3), 100, np.uint8)).save(tmp_path / 'a.png')
+    masks = torch.zeros(2, 8, 8, dtype=torch.bool)
+    masks[0, :4], masks[1, 4:] = True, True
+    instances = InstanceData(
+        scores=torch.tensor([0.1, 0.3]),
+        labels=torch.tensor([0, 4]),
+        bboxes=torch.tensor([[0.0, 0.0, 8.0, 4.0], [0.0, 4.0, 8.0, 8.0]]),
+        masks=masks,
+    )
+    sample = BaseDataElement(metainfo=dict(img_path=str(tmp_path / 'a.png')))
+    sample.pred_instances = instances
+    model = SimpleNamespace(eval=lambda: None, val_step=lambda batch: [sample])
+    runner = SimpleNamespace(model=model, val_dataloader=[None] * 3)
+    painted = predictions.predict(runner, 2)
+    assert len(painted) == 2
+    corner = painted[0][-1, -1]
+    assert corner.tolist() == predictions.PALETTE[5].tolist()
+    assert painted[0][0, 0].tolist() == [100, 100, 100]
 
 
 @pytest.mark.parametrize('task', stages.TASKS)

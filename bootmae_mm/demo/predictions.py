@@ -16,7 +16,6 @@ PALETTE = np.array(
     np.uint8,
 )  # fmt: skip
 ZOOM = 3
-MIN_SCORE = 0.5
 
 
 def paint_labels(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -53,7 +52,8 @@ def paint_instances(
 def predict(runner: Runner, count: int) -> list[np.ndarray]:
     """Painted predictions for the first pictures of a trained run's validation set.
 
-    Boxes are shown from a score of MIN_SCORE on.
+    Of a detector's instances the one with the highest score is shown: there is one shape in a
+    picture.
     """
     runner.model.eval()
     painted = []
@@ -69,7 +69,7 @@ def _paint(image: np.ndarray, sample) -> np.ndarray:
     if 'pred_sem_seg' in sample:
         return paint_labels(image, sample.pred_sem_seg.data[0].numpy())
     found = sample.pred_instances
-    found = found[found.scores >= MIN_SCORE]
+    found = found[found.scores.argsort(descending=True)[:1]]
     return paint_instances(
         image, found.labels.tolist(), found.bboxes.numpy(), found.masks.numpy().astype(bool)
     )

@@ -57,7 +57,8 @@ def _predictions(page: Report, task: str, outcomes: Mapping[Job, Outcome], truth
     page.image_grid(
         list(zip(truth, *shown, strict=True)),
         ('truth', 'from scratch', 'pretrained'),
-        'Validation pictures, first seed; a colour per class.',
+        'Validation pictures, first seed; a colour per class. Of a detection, the most certain '
+        'instance.',
     )
 
 
