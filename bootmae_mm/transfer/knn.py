@@ -85,8 +85,8 @@ def extract(
     for done, batch in enumerate(loader, start=1):
         data = model.data_preprocessor(batch, training=False)
         with torch.autocast(device, dtype, enabled=dtype != torch.float32):
-            _, tapped = model.backbone.encode(data['inputs'], taps=[block - 1])
-        pooled = tapped[block - 1][:, 1:].float().mean(dim=1)
+            tokens_BTD, _ = model.backbone.encode(data['inputs'], num_blocks=block)
+        pooled = tokens_BTD[:, 1:].float().mean(dim=1)
         features.append(F.normalize(pooled, dim=1).cpu())
         labels.append(torch.cat([sample.gt_label for sample in data['data_samples']]).cpu())
         progress(done, len(loader))
