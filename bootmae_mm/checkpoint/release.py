@@ -39,6 +39,8 @@ CLASSIFIER_NAMES = {
 # What transfer adds to a pretrained encoder, starting as the identity: the norm after a
 # classifier's average, layer scale, relative position bias.
 NEW_IN_TRANSFER = re.compile(r'^ln2\.|\.gamma[12]\.|\.relative_position_bias_table$')
+# The adapter in the release's segmentation backbones, and ours.
+PYRAMID_NAMES = {'fpn1.': 'upsample_4x.', 'fpn2.': 'upsample_2x.'}
 DECODER_BLOCK_NAMES = {
     'norm1': 'norm1',
     'norm2': 'norm2',
@@ -93,8 +95,7 @@ def from_release(release: Mapping[str, Tensor], names: Mapping[str, str] = PRETR
 
 def pyramid_from_release(release: Mapping[str, Tensor]) -> State:
     """The adapter of the release's segmentation backbone (``fpn1.…``, ``fpn2.…``) in our layout."""
-    ours = {'fpn1.': 'upsample_4x.', 'fpn2.': 'upsample_2x.'}
-    return {ours[name[:5]] + name[5:]: value for name, value in release.items()}
+    return {PYRAMID_NAMES[name[:5]] + name[5:]: value for name, value in release.items()}
 
 
 def to_release(ours: Mapping[str, Tensor], names: Mapping[str, str] = PRETRAIN_NAMES) -> State:

@@ -13,7 +13,7 @@ NAMES = {
     'encoder': checkpoint.TRANSFER_ENCODER_NAMES,
 }
 HEADS = 'decode_head.', 'auxiliary_head.'
-PYRAMID = {'fpn1.': 'neck.upsample_4x.', 'fpn2.': 'neck.upsample_2x.'}
+PYRAMID = {theirs: f'neck.{ours}' for theirs, ours in checkpoint.PYRAMID_NAMES.items()}
 
 
 def to_ours(weights: Weights) -> Weights:
