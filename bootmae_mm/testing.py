@@ -47,6 +47,7 @@ def test(cfg: Config, checkpoint: str) -> dict[str, float]:
     runner = build_runner(cfg)
     load_completely(runner.model, checkpoint)
     metrics = runner.test()
+    del runner
     leave_process_group()
     return metrics
 

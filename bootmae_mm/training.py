@@ -1,5 +1,6 @@
 """From a config to a runner: what mmengine leaves to its training scripts."""
 
+import gc
 import os
 
 import torch
@@ -68,6 +69,12 @@ def is_first_process() -> bool:
 
 
 def leave_process_group() -> None:
-    """End distributed communication, if there was any."""
+    """End distributed communication, if there was any, and its threads.
+
+    The runner must be out of use. It and the model's wrapper are part of reference cycles and hold
+    the process group; gloo's threads would live on into the interpreter's shutdown, where freeing
+    what they hold aborts the process (pytorch/pytorch#179291).
+    """
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+        gc.collect()

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,30 @@ def test_the_student_has_moved(runs):
         if name.startswith('backbone.layers')
     ]
     assert max(moved) > 1e-4
+
+
+COUNT_THREADS = """
+import gc, os, sys
+from mmengine.config import Config
+import bootmae_mm
+from bootmae_mm import training
+
+gc.disable()
+training.train(Config.fromfile(sys.argv[1]))
+left = [open(f'/proc/self/task/{id}/comm').read() for id in os.listdir('/proc/self/task')]
+print(sum(name.startswith(('pt_tcpstore', 'pt_gloo', 'gloo')) for name in left), 'threads')
+"""
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='reads the names of threads from /proc')
+def test_no_thread_of_the_process_group_outlives_training(tmp_path):
+    """One that did aborted the process at its exit, now and then."""
+    cfg = run_config(write_images(tmp_path / 'images', 4), tmp_path / 'run', total=4, batch=4)
+    cfg.launcher = 'pytorch'
+    cfg.dump(str(tmp_path / 'config.py'))
+    alone = dict(RANK='0', WORLD_SIZE='1', MASTER_ADDR='127.0.0.1', MASTER_PORT='0')
+    result = subprocess.run(
+        [sys.executable, '-c', COUNT_THREADS, tmp_path / 'config.py'],
+        env={**os.environ, **alone, 'OMP_NUM_THREADS': '1'}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.stdout.splitlines()[-1:] == ['0 threads'], result.stderr[-2000:]
