@@ -21,9 +21,14 @@ def mask_from_ids(ids_masked_BM: Tensor, num_patches: int) -> Tensor:
 
 
 def gather(x_BND: Tensor, ids_BK: Tensor) -> Tensor:
-    """Rows ``ids_BK`` of ``x_BND`` (B may be 1 in ``x_BND``), as ``(B, K, D)``."""
-    x_BND = x_BND.expand(ids_BK.shape[0], -1, -1)
-    return x_BND.gather(1, ids_BK.unsqueeze(-1).expand(-1, -1, x_BND.shape[-1]))
+    """Rows ``ids_BK`` of ``x_BND``, as ``(B, K, D)``.
+
+    ``x_BND`` may have fewer images, each of them for as many consecutive rows of ``ids_BK`` (several
+    masks of an image; one table for all images).
+    """
+    B, _, D = x_BND.shape
+    rows = x_BND.gather(1, ids_BK.reshape(B, -1, 1).expand(-1, -1, D))
+    return rows.reshape(*ids_BK.shape, D)
 
 
 def patchify(images_BCHW: Tensor, patch_size: int) -> Tensor:

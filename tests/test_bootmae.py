@@ -1,9 +1,12 @@
 """The algorithm: what its loss is made of, its ablations, and what it refuses."""
 
+import numpy as np
 import pytest
 import torch
+from mmpretrain.structures import DataSample
 
 from bootmae_mm import tokens
+from bootmae_mm.pretrain.compiling import all_blocks, compile_blocks
 
 from .conftest import build_tiny, random_samples
 
@@ -98,6 +101,43 @@ def test_a_share_of_the_teacher_takes_the_loss_on_that_share(images):
     )
     expected = model.feature_head.loss(pred, target, model.token_weights(masked)[:, :4])
     torch.testing.assert_close(log['L_feature'], expected)
+
+
+@pytest.mark.parametrize('fraction, teacher_images', [(1.0, [2]), (0.25, [4])])
+def test_several_masks_share_the_pass_of_a_teacher_that_sees_all(fraction, teacher_images, images):
+    """The loss is the mean over the masks; each alone would need a teacher's pass of its own."""
+    model = build_tiny(teacher=dict(type='MomentumTeacher', fraction=fraction))
+    first, second = random_samples(2, seed=0), random_samples(2, seed=1)
+    logs = [model.loss(images, samples) for samples in (first, second)]
+    both = [
+        DataSample(**{key: np.stack([one.get(key), other.get(key)]) for key in one.all_keys()})
+        for one, other in zip(first, second, strict=True)
+    ]
+    seen = []
+    model.teacher.encoder.layers[0].register_forward_pre_hook(
+        lambda _, inputs: seen.append(len(inputs[0]))
+    )
+    log = model.loss(images, both)
+    assert seen == teacher_images
+    for name in ('L_pixel', 'L_feature', 'loss'):
+        torch.testing.assert_close(log[name], (logs[0][name] + logs[1][name]) / 2)
+
+
+def test_compiled_blocks_give_the_same_losses_and_are_compiled_once(images):
+    samples = random_samples(2)
+    expected = build_tiny().loss(images, samples)
+    model = build_tiny()
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    compile_blocks(model, backend='eager')
+    losses = model.loss(images, samples)
+    losses['loss'].backward()
+    graphs = torch._dynamo.utils.counters['stats']['unique_graphs']
+    assert 4 <= graphs <= len(all_blocks(model))
+    assert not torch._dynamo.utils.counters['graph_break']
+    for name, value in model.loss(images, samples).items():
+        torch.testing.assert_close(value, expected[name])
+    assert torch._dynamo.utils.counters['stats']['unique_graphs'] == graphs
 
 
 def test_context_comes_from_the_named_block(images):

@@ -65,6 +65,33 @@ def test_a_subset_is_encoded_as_if_the_other_patches_were_not_there(images):
     torch.testing.assert_close(taps[0], outputs[0])
 
 
+def test_chosen_patches_of_the_full_image_are_those_of_the_whole_output(images):
+    model = build()
+    ids = torch.tensor([[3, 0, 9, 15], [15, 7, 8, 0]])
+    whole, _ = model.encode(images)
+    rows = []
+    model.layers[-1].ffn.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0].shape))
+    chosen = model.encode_patches(images, ids)
+    expected = torch.stack([whole[b, 1 + ids[b]] for b in range(2)])
+    torch.testing.assert_close(chosen, expected, atol=1e-5, rtol=1e-5)
+    assert rows == [(2, 4, 24)]
+
+
+@pytest.mark.parametrize('option', [dict(window_size=2), dict(relative_position_bias=True)])
+def test_chosen_patches_go_with_plain_attention_only(option, images):
+    with pytest.raises(ValueError, match='neither windows nor a relative position bias'):
+        build(**option).encode_patches(images, torch.tensor([[3, 8], [0, 15]]))
+
+
+def test_several_subsets_of_an_image(images):
+    """As if the image came once for each of them."""
+    model = build()
+    ids = torch.tensor([[3, 0, 9], [15, 7, 8], [1, 2, 3], [4, 5, 6]])
+    last, _ = model.encode(images, ids)
+    expected, _ = model.encode(images.repeat_interleave(2, 0), ids)
+    torch.testing.assert_close(last, expected)
+
+
 def test_the_order_of_the_patches_does_not_matter(images):
     model = build()
     ids = torch.tensor([[3, 0, 9], [15, 7, 8]])

@@ -26,6 +26,12 @@ def test_gather_is_indexing():
     assert torch.equal(tokens.gather(x[:1], ids)[2], x[0, ids[2]])
 
 
+def test_gather_takes_several_rows_of_ids_for_one_image():
+    x, ids = torch.randn(2, 6, 5), torch.tensor([[0, 5], [3, 3], [2, 1], [4, 0]])
+    expected = torch.stack([x[row // 2, ids[row]] for row in range(4)])
+    assert torch.equal(tokens.gather(x, ids), expected)
+
+
 def test_patchify_is_cutting_with_slices():
     images = torch.randn(2, 3, 8, 12)
     patches = tokens.patchify(images, 4)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from mmpretrain.models.utils import MultiheadAttention
 from torch import Tensor, nn
 
+from .. import tokens
 from .position import Grid, relative_position_index, resize_bias_table
 from .projection import FusedProjection
 
@@ -54,17 +55,41 @@ class EncoderAttention(MultiheadAttention):
         index_TT = relative_position_index(tuple(grid), table_RH.device)
         return table_RH[index_TT].permute(2, 0, 1).unsqueeze(0)
 
-    def forward(self, x_BTD: Tensor, grid: Grid) -> Tensor:
-        """Attend; ``grid`` is the patch grid that the tokens after the class token fill."""
-        qkv = self.qkv(x_BTD).unflatten(-1, (3, self.num_heads, self.head_dims))
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+    def forward(self, x_BTD: Tensor, grid: Grid, rows_BK: Tensor | None = None) -> Tensor:
+        """Attend; ``grid`` is the patch grid that the tokens after the class token fill. With
+        ``rows_BK`` only these tokens do, to all of them.
+
+        Raises:
+            ValueError: If rows are chosen and there are windows or a relative position bias.
+        """
+        if rows_BK is not None:
+            return self._attend_from(x_BTD, rows_BK)
+        q, k, v = self._heads(self.qkv(x_BTD))
         if self.window_size is None:
             bias = self.position_bias(grid)
             mask = None if bias is None else bias.to(q.dtype)
             out = F.scaled_dot_product_attention(q, k, v, mask)
         else:
             out = windowed_attention(q, k, v, grid, self.window_size)
-        out = self.proj(out.transpose(1, 2).flatten(2))
+        return self._output(out)
+
+    def _attend_from(self, x_BTD: Tensor, rows_BK: Tensor) -> Tensor:
+        if self.window_size is not None or self.bias_grid is not None:
+            raise ValueError(
+                'Attention from chosen tokens expects neither windows nor a relative position '
+                'bias, found one of them; leave them out of the pretraining encoder.'
+            )
+        (q,) = self._heads(self.qkv(tokens.gather(x_BTD, rows_BK), slice(0, 1)))
+        k, v = self._heads(self.qkv(x_BTD, slice(1, 3)))
+        return self._output(F.scaled_dot_product_attention(q, k, v))
+
+    def _heads(self, x_BTE: Tensor) -> Tensor:
+        """``(parts, B, H, T, d)`` of fused projections."""
+        x = x_BTE.unflatten(-1, (-1, self.num_heads, self.head_dims))
+        return x.permute(2, 0, 3, 1, 4)
+
+    def _output(self, out_BHTd: Tensor) -> Tensor:
+        out = self.proj(out_BHTd.transpose(1, 2).flatten(2))
         return self.out_drop(self.gamma1(out))
 
 

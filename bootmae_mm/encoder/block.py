@@ -6,6 +6,7 @@ Shape suffixes: see :mod:`bootmae_mm.tokens`; T tokens are the class token and t
 from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
 from torch import Tensor
 
+from .. import tokens
 from .attention import EncoderAttention
 from .position import Grid
 
@@ -34,7 +35,12 @@ class EncoderBlock(TransformerEncoderLayer):
             layer_scale_init_value=kwargs.get('layer_scale_init_value', 0.0),
         )
 
-    def forward(self, x_BTD: Tensor, grid: Grid) -> Tensor:
-        """``(B, T, D)`` to the same; ``grid`` is the patch grid of the tokens."""
-        x_BTD = x_BTD + self.attn(self.ln1(x_BTD), grid)
-        return self.ffn(self.ln2(x_BTD), identity=x_BTD)
+    def forward(self, x_BTD: Tensor, grid: Grid, rows_BK: Tensor | None = None) -> Tensor:
+        """``(B, T, D)`` to the same; ``grid`` is the patch grid of the tokens.
+
+        With ``rows_BK`` only these rows of the output, ``(B, K, D)``; the others serve as keys and
+        values.
+        """
+        x = x_BTD if rows_BK is None else tokens.gather(x_BTD, rows_BK)
+        x = x + self.attn(self.ln1(x_BTD), grid, rows_BK)
+        return self.ffn(self.ln2(x), identity=x)

@@ -32,6 +32,15 @@ def sincos_position_embedding(grid: tuple[int, int], embed_dims: int) -> Tensor:
 
 
 @lru_cache(maxsize=8)
+def sincos_of_new_grid(
+    grid: Grid, embed_dims: int, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """:func:`sincos_position_embedding` of the images of a dense task, made once per grid; not to
+    be written to."""
+    return sincos_position_embedding(grid, embed_dims).to(device, dtype)
+
+
+@lru_cache(maxsize=8)
 def relative_position_index(grid: Grid, device: torch.device) -> Tensor:
     """Row of the bias table for every pair of tokens, int64 ``(T, T)``, class token first.
 

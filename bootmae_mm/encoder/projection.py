@@ -22,8 +22,14 @@ class FusedProjection(nn.Linear):
         has_bias = torch.tensor([float(part != 'k') for part in parts])
         self.register_buffer('has_bias', has_bias.repeat_interleave(inner_dims), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias * self.has_bias)
+    def forward(self, x: Tensor, parts: slice = slice(None)) -> Tensor:
+        """Project to all parts, or to some consecutive ones."""
+        weight, bias = self.weight, self.bias * self.has_bias
+        if parts != slice(None):
+            shape = self.num_parts, -1
+            weight = weight.unflatten(0, shape)[parts].flatten(0, 1)
+            bias = bias.unflatten(0, shape)[parts].flatten()
+        return F.linear(x, weight, bias)
 
 
 def init_linears_(module: nn.Module) -> None:

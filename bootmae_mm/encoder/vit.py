@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from mmengine.logging import print_log
 from mmengine.model import ModuleList
 from mmpretrain.models.backbones import VisionTransformer
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from .. import tokens
 from ..checkpoint import load_encoder, read_state_dict
 from .block import EncoderBlock
-from .position import Grid, sincos_position_embedding
+from .position import Grid, sincos_of_new_grid, sincos_position_embedding
 from .projection import init_linears_
 
 
@@ -103,7 +104,7 @@ class BootMAEViT(VisionTransformer):
                 layer_scale_init_value=layer_scale_init_value,
                 norm_cfg=norm_cfg,
             )
-            for index, rate in enumerate(np.linspace(0, drop_path_rate, self.num_layers))
+            for index, rate in enumerate(np.linspace(0, drop_path_rate, self.num_layers).tolist())
         )
         self.pos_embed.requires_grad_(train_pos_embed)
         self._fill_pos_embed()
@@ -162,7 +163,8 @@ class BootMAEViT(VisionTransformer):
 
         Args:
             images_BCHW: Normalised images.
-            ids_BK: Indices of the patches to encode, row-major; None for all of them.
+            ids_BK: Indices of the patches to encode, row-major; None for all of them. R times as
+                many rows as images are R subsets of each image, one after the other.
             taps: Blocks (from 0) whose output is wanted as well.
             num_blocks: How many blocks to run; all of them by default.
 
@@ -173,19 +175,7 @@ class BootMAEViT(VisionTransformer):
         Raises:
             ValueError: If patches are chosen and a block has windowed attention.
         """
-        if ids_BK is not None and any(layer.attn.window_size for layer in self.layers):
-            raise ValueError(
-                'Windowed attention expects the whole grid of patches, found a subset of them; '
-                'set window_size=None for pretraining.'
-            )
-        x, grid = self.patch_embed(images_BCHW)
-        pos_embed = self._pos_embed_of(grid)
-        x = x + pos_embed[:, 1:]
-        if ids_BK is not None:
-            x = tokens.gather(x, ids_BK)
-        class_token = self.cls_token + pos_embed[:, :1]
-        x = torch.cat([class_token.expand(x.shape[0], -1, -1), x], dim=1)
-        x = self.pre_norm(self.drop_after_pos(x))
+        x, grid = self._embed(images_BCHW, ids_BK)
         tapped = {}
         for index, layer in enumerate(self.layers[:num_blocks]):
             x = layer(x, grid)
@@ -193,9 +183,48 @@ class BootMAEViT(VisionTransformer):
                 tapped[index] = x
         return x, tapped
 
+    def encode_patches(self, images_BCHW: Tensor, ids_BK: Tensor) -> Tensor:
+        """What :meth:`encode` gives for patches ``ids_BK`` when it sees the whole image,
+        ``(B, K, D)``; the last block computes no other rows."""
+        x, grid = self._embed(images_BCHW)
+        for layer in self.layers[:-1]:
+            x = layer(x, grid)
+        return self.layers[-1](x, grid, ids_BK + 1)
+
+    def _embed(self, images_BCHW: Tensor, ids_BK: Tensor | None = None) -> tuple[Tensor, Grid]:
+        """The first block's input, and the grid of the image."""
+        if ids_BK is None:
+            x, grid = self.patch_embed(images_BCHW)
+            pos_embed = self._pos_embed_of(grid)
+            x = x + pos_embed[:, 1:]
+        else:
+            self._require_global_attention()
+            grid = self._grid(images_BCHW)
+            pos_embed = self._pos_embed_of(grid)
+            x = self._embed_some(images_BCHW, ids_BK) + tokens.gather(pos_embed[:, 1:], ids_BK)
+        class_token = self.cls_token + pos_embed[:, :1]
+        x = torch.cat([class_token.expand(x.shape[0], -1, -1), x], dim=1)
+        return self.pre_norm(self.drop_after_pos(x)), grid
+
+    def _require_global_attention(self) -> None:
+        if any(layer.attn.window_size for layer in self.layers):
+            raise ValueError(
+                'Windowed attention expects the whole grid of patches, found a subset of them; '
+                'set window_size=None for pretraining.'
+            )
+
+    def _embed_some(self, images_BCHW: Tensor, ids_BK: Tensor) -> Tensor:
+        """The patch projection of patches ``ids_BK`` alone."""
+        projection = self.patch_embed.projection
+        patches_BNP = tokens.patchify(images_BCHW, projection.kernel_size[0]).flatten(2)
+        patches_BKP = tokens.gather(patches_BNP, ids_BK)
+        return F.linear(patches_BKP, projection.weight.flatten(1), projection.bias)
+
     def _pos_embed_of(self, grid: Grid) -> Tensor:
         if self.sincos_for_new_grids and tuple(grid) != tuple(self.patch_resolution):
-            return sincos_position_embedding(grid, self.embed_dims).to(self.pos_embed)
+            return sincos_of_new_grid(
+                tuple(grid), self.embed_dims, self.pos_embed.device, self.pos_embed.dtype
+            )
         return resize_pos_embed(
             self.pos_embed, self.patch_resolution, grid, self.interpolate_mode, 1
         )

@@ -1,6 +1,7 @@
 """Self-supervised pretraining: the method, in the order a batch meets it."""
 
 from .bootmae import BootMAE
+from .compiling import CompileBlocksHook
 from .dataset import UnlabelledImages
 from .decoder import TargetAwareDecoder
 from .heads import FeatureHead, PixelHead
@@ -13,6 +14,7 @@ from .teacher import FrozenTeacher, MomentumTeacher
 __all__ = [
     'BlockwiseMasking',
     'BootMAE',
+    'CompileBlocksHook',
     'EpochSampler',
     'FeatureHead',
     'FeatureWeightHook',

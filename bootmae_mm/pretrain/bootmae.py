@@ -102,12 +102,13 @@ class BootMAE(BaseSelfSupervisor):
             self.teacher.copy_from(self.backbone)
 
     def loss(self, inputs: Tensor, data_samples: list[DataSample]) -> dict[str, Tensor]:
-        """One masked view of a batch (eq. 1 to 6).
+        """One masked view of a batch (eq. 1 to 6), or several views that share the teacher's pass.
 
         Args:
             inputs: Normalised images ``(B, 3, H, W)``.
             data_samples: Samples with ``ids_visible`` and ``ids_masked``, as the transforms of
-                :mod:`bootmae_mm.pretrain.masking` write them.
+                :mod:`bootmae_mm.pretrain.masking` write them: ``(V,)`` and ``(M,)``, or ``(R, V)``
+                and ``(R, M)`` for R masks of each image.
 
         Returns:
             ``loss``, the sum to minimise, and for the log its parts ``L_pixel`` and ``L_feature``
@@ -158,11 +159,13 @@ class BootMAE(BaseSelfSupervisor):
     def patch_ids(
         self, data_samples: list[DataSample], device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        """``(ids_visible_BV, ids_masked_BM)`` of a batch, on ``device``."""
+        """``(ids_visible_BV, ids_masked_BM)`` of a batch, on ``device``; with several masks of an
+        image, one after the other, B counts the masks."""
         ids = (
-            np.stack([s.get(key) for s in data_samples]) for key in ('ids_visible', 'ids_masked')
+            np.stack([np.atleast_2d(s.get(key)) for s in data_samples])
+            for key in ('ids_visible', 'ids_masked')
         )
-        return tuple(torch.from_numpy(x).to(device, non_blocking=True) for x in ids)
+        return tuple(torch.from_numpy(x).flatten(0, 1).to(device, non_blocking=True) for x in ids)
 
     def require_sizes(self, images_BCHW: Tensor, num_patches: int) -> None:
         """Raise ``ValueError`` for images or masks of another size than the model's."""

@@ -62,7 +62,13 @@ class Teacher(nn.Module):
     @torch.no_grad()
     def forward(self, images_BCHW: Tensor, ids_BK: Tensor) -> Tensor:
         """Features ``(B, K, D)`` of patches ``ids_BK``: the last block's output before the final
-        norm. With ``fraction < 1`` these patches (and the class token) are all the teacher sees."""
+        norm. With ``fraction < 1`` these patches (and the class token) are all the teacher sees.
+
+        ``ids_BK`` has a row for each image, or several: the full image is then encoded once for all
+        of its masks.
+        """
+        if self.fraction == 1 and len(ids_BK) == len(images_BCHW):
+            return self.encoder.encode_patches(images_BCHW, ids_BK)
         if self.fraction == 1:
             features_BTD, _ = self.encoder.encode(images_BCHW)
             return tokens.gather(features_BTD[:, 1:], ids_BK)

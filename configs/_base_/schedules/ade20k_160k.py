@@ -9,7 +9,7 @@ optim_wrapper = dict(
     dtype='bfloat16',  # 'float16' scales the loss; 'float32' is exact
     constructor='LayerDecayConstructor',
     paramwise_cfg=dict(layer_decay_rate=0.65),
-    optimizer=dict(type='AdamW', lr=4e-4, betas=(0.9, 0.999), weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=4e-4, betas=(0.9, 0.999), weight_decay=0.05, fused=True),
     clip_grad=dict(max_norm=3),  # authors' release; the paper names none
 )
 param_scheduler = [

@@ -8,7 +8,7 @@ optim_wrapper = dict(
     dtype='bfloat16',  # of backbone and neck; the heads compute boxes in float32
     constructor='LayerDecayConstructor',
     paramwise_cfg=dict(layer_decay_rate=0.75),
-    optimizer=dict(type='AdamW', lr=4e-4, betas=(0.9, 0.999), weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=4e-4, betas=(0.9, 0.999), weight_decay=0.05, fused=True),
 )
 param_scheduler = [
     # mmdet's usual warm-up of 500 steps; in epochs, so that it counts steps and not batches.

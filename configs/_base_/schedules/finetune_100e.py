@@ -15,7 +15,7 @@ optim_wrapper = dict(
     dtype='bfloat16',  # 'float16' scales the loss; 'float32' is exact
     constructor='LayerDecayConstructor',
     paramwise_cfg=dict(layer_decay_rate=0.6),
-    optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.999), weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.999), weight_decay=0.05, fused=True),
 )
 param_scheduler = [
     dict(

@@ -12,6 +12,7 @@ optim_wrapper = dict(
         lr=1.5e-4 * 4096 / 256,  # = 2.4e-3
         betas=(0.9, 0.95),
         weight_decay=0.05,
+        fused=True,  # one pass over the parameters
     ),
 )
 param_scheduler = [
