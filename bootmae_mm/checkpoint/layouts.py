@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from .release import TRANSFER_ENCODER_NAMES, State, translate
+from .release import TRANSFER_ENCODER_NAMES, State, fused_bias, translate
 
 # mmpretrain's BEiT: its layer scale and shared position bias have other names than ours.
 MMPRETRAIN_NAMES = {
@@ -124,8 +124,8 @@ def _fuse_projections(state: Mapping[str, torch.Tensor]) -> State:
     for name in state:
         attn, _, leaf = name.rpartition('.')
         if leaf == 'q_bias' and f'{attn}.v_bias' in state:
-            q, v = fused.pop(name), fused.pop(f'{attn}.v_bias')
-            fused[f'{attn}.qkv.bias'] = torch.cat([q, torch.zeros_like(q), v])
+            biases = fused.pop(name), fused.pop(f'{attn}.v_bias')
+            fused[f'{attn}.qkv.bias'] = fused_bias(*biases)
         elif name.endswith('attention.query.weight') or name.endswith('attention.query.bias'):
             parts = [name.replace('.query.', f'.{part}.') for part in ('query', 'key', 'value')]
             if all(part in state for part in parts):

@@ -127,6 +127,11 @@ def translate(name: str, names: Mapping[str, str]) -> str:
     )
 
 
+def fused_bias(q_bias: Tensor, v_bias: Tensor) -> Tensor:
+    """The bias of a fused ``qkv`` whose keys have none."""
+    return torch.cat([q_bias, torch.zeros_like(q_bias), v_bias])
+
+
 def _fuse_biases(release: Mapping[str, Tensor]) -> State:
     """Turn q_bias and v_bias into the biases of projections whose key bias is zero, and split the
     decoders' qkv, which is fused in the release, into q and kv."""
@@ -136,7 +141,7 @@ def _fuse_biases(release: Mapping[str, Tensor]) -> State:
         in_encoder = prefix.startswith('blocks.')
         if leaf == 'q_bias' and in_encoder:
             v_bias = release[f'{prefix}.v_bias']
-            fused[f'{prefix}.qkv.bias'] = torch.cat([value, torch.zeros_like(value), v_bias])
+            fused[f'{prefix}.qkv.bias'] = fused_bias(value, v_bias)
         elif leaf == 'q_bias':
             fused[f'{prefix}.q.bias'] = value
         elif leaf == 'v_bias' and not in_encoder:

@@ -3,6 +3,8 @@
 What the paper leaves open is listed in docs/detection_choices.md.
 """
 
+_base_ = ['bootmae_vitb_dense.py']
+
 box_coder = dict(type='DeltaXYWHBBoxCoder', target_means=[0.0] * 4)
 extractor = dict(type='SingleRoIExtractor', out_channels=256, featmap_strides=[4, 8, 16, 32])
 rpn_assigner = dict(
@@ -27,25 +29,8 @@ model = dict(
     type='MaskRCNN',
     data_preprocessor=dict(
         type='DetDataPreprocessor',
-        mean=[127.5] * 3,
-        std=[127.5] * 3,
-        bgr_to_rgb=True,
         pad_mask=True,
         pad_size_divisor=32,
-    ),
-    backbone=dict(
-        type='mmpretrain.BootMAEViT',
-        arch='base',
-        # The fixed position embedding is that of pretraining, resized to the images' grid.
-        img_size=224,
-        patch_size=16,
-        drop_path_rate=0.1,
-        out_indices=[3, 5, 7, 11],  # blocks 4, 6, 8, 12
-        out_type='featmap',
-        final_norm=False,
-        init_cfg=dict(
-            type='PretrainedEncoder', checkpoint='work_dirs/bootmae_vitb_800e/epoch_800.pth'
-        ),
     ),
     neck=[
         dict(type='FourScalePyramid', embed_dims=768, scales=(4, 2, 1, 0.5)),

@@ -1,30 +1,15 @@
 """UperNet on BootMAE's ViT-B (paper, appendix C). 512 / 16 = 32, 32 × 32 = 1024 patches."""
 
+_base_ = ['bootmae_vitb_dense.py']
+
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
         type='SegDataPreProcessor',
-        mean=[127.5] * 3,
-        std=[127.5] * 3,
-        bgr_to_rgb=True,
         size=(512, 512),
         pad_val=0,
         seg_pad_val=255,
-    ),
-    backbone=dict(
-        type='mmpretrain.BootMAEViT',
-        arch='base',
-        # The fixed position embedding is that of pretraining, resized to the images' grid.
-        img_size=224,
-        patch_size=16,
-        drop_path_rate=0.1,
-        out_indices=[3, 5, 7, 11],  # blocks 4, 6, 8, 12
-        out_type='featmap',
-        final_norm=False,
-        init_cfg=dict(
-            type='PretrainedEncoder', checkpoint='work_dirs/bootmae_vitb_800e/epoch_800.pth'
-        ),
     ),
     neck=dict(type='FourScalePyramid', embed_dims=768, scales=(4, 2, 1, 0.5), norm_cfg=norm_cfg),
     decode_head=dict(
