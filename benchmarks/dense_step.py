@@ -1,31 +1,25 @@
-"""Time and peak memory of one training step and one prediction of the dense configs, real size.
+"""Time and peak memory of a training step and a prediction of the dense models, at real size,
+beside mmpretrain's stock VisionTransformer in the same segmentor and detector.
 
-python benchmarks/dense_step.py [seg] [det] [--variant plain checkpointed windowed]
+python benchmarks/dense_step.py [seg] [det] [--forms stock plain checkpointed windowed] [--out DIR]
 
 Images and targets are random: UperNet gets 2 images of 512 × 512, Mask R-CNN one of 800 × 1333
 with 7 objects. The training step is the second one in effect: AdamW's state is there. Prediction
 is in float32, as in validation; Mask R-CNN keeps its 100 highest boxes whatever their scores, so
 that random weights predict as many masks as a trained model at most.
 
-Each figure comes from a process of its own. Peak memory is what it adds to the imports: on a CPU
-the process's largest resident memory, on a GPU the largest memory allocated by PyTorch.
+Times are taken in turn in one process (medians; the ratio is to the stock form). Each figure of
+memory comes from a process of its own and is what it adds to the imports: on a CPU the process's
+largest resident memory, on a GPU the largest memory allocated by PyTorch. Memory kept is what the
+encoder's forward pass keeps for its backward pass: counted, so that it repeats exactly.
 """
 
 import argparse
-import json
-import multiprocessing
-import platform
-import resource
-import time
-from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 
-import mmcv
-import mmdet
-import mmengine
-import mmseg
+import common
 import numpy as np
 import torch
 from mmdet.structures import DetDataSample
@@ -34,109 +28,206 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper, build_optim_wrapper
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import InstanceData, PixelData
 from mmseg.structures import SegDataSample
+from torch import nn
 
 import bootmae_mm  # noqa: F401  (registers everything)
 from bootmae_mm.training import replace_sync_batch_norm
 from bootmae_mm.transfer import checkpoint_blocks
 
 CONFIGS = Path(__file__).parent.parent / 'configs'
-FILES = {
-    ('seg', 'plain'): 'seg/upernet_bootmae_vitb_160k.py',
-    ('det', 'plain'): 'det/mask_rcnn_bootmae_vitb_1x.py',
-    ('det', 'checkpointed'): 'det/mask_rcnn_bootmae_vitb_1x_checkpointed.py',
-    ('det', 'windowed'): 'det/mask_rcnn_bootmae_vitb_1x_windowed.py',
-}
+FILES = dict(seg='seg/upernet_bootmae_vitb_160k.py', det='det/mask_rcnn_bootmae_vitb_1x.py')
+WINDOWED = 'det/mask_rcnn_bootmae_vitb_1x_windowed.py'
+FORMS = ('stock', 'plain', 'checkpointed', 'windowed')
 NAMES = dict(seg='UperNet, ViT-B', det='Mask R-CNN, ViT-B')
 SIZES = dict(seg=(512, 512), det=(800, 1333))
 BATCHES = dict(seg=2, det=1)
+NUM_CLASSES = dict(seg=150, det=80)
 OBJECTS = 7  # an average picture of COCO
 PHASES = ('training', 'prediction')
-HEADS = ('model', 'form', 'phase', 'precision', 'device', 'seconds', 'peak memory in GiB')
 
 
 def main() -> None:
-    """Measure what was asked for, one process after the other, and print the table."""
+    """Measure what was asked for and write the tables."""
     args = parse_args()
-    context = multiprocessing.get_context('spawn')
-    rows = []
-    print('\n'.join(map(line, (HEADS, ['---'] * len(HEADS)))), flush=True)
-    for phase, (task, variant) in product(args.phase, FILES):
-        if task in args.tasks and variant in args.variant:
-            with ProcessPoolExecutor(1, mp_context=context) as pool:
-                rows.append(pool.submit(measure, task, variant, phase, args.dtype).result())
-            print(line(rows[-1].values()), flush=True)
-    print('\n' + ', '.join(f'{name} {version}' for name, version in versions().items()))
-    if args.json:
-        Path(args.json).write_text(json.dumps(dict(versions=versions(), rows=rows), indent=2))
+    measure(args.tasks, args.forms, args.phases, args.dtype, args.rounds, args.out)
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('tasks', nargs='*', metavar='TASK', help='seg, det; default both')
-    variants = sorted({variant for _, variant in FILES})
-    parser.add_argument('--variant', nargs='+', choices=variants, default=variants)
-    parser.add_argument('--phase', nargs='+', choices=PHASES, default=PHASES)
+    parser.add_argument('--forms', nargs='+', choices=FORMS, default=FORMS)
+    parser.add_argument('--phases', nargs='+', choices=PHASES, default=PHASES)
     parser.add_argument('--dtype', choices=['float32', 'bfloat16'], default='float32')
-    parser.add_argument('--json', metavar='FILE', help='write the figures there, too')
-    args = parser.parse_args()
+    parser.add_argument(
+        '--rounds', type=int, default=2, help='that are timed, after one that is not'
+    )
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/dense_step'))
+    args = parser.parse_args(argv)
     args.tasks = args.tasks or list(SIZES)
     if not {*args.tasks} <= {*SIZES}:
         parser.error(f'expected tasks out of seg and det, found {" ".join(args.tasks)}')
-    if not any(task in args.tasks and variant in args.variant for task, variant in FILES):
-        parser.error(f'there is no {" or ".join(args.variant)} form of {" or ".join(args.tasks)}')
+    if args.rounds < 1:
+        parser.error(f'expected at least one round, found {args.rounds}')
     return args
 
 
-def measure(task: str, variant: str, phase: str, dtype: str) -> dict:
-    """Seconds and GiB of one phase, in this process."""
+def measure(
+    tasks: Sequence[str],
+    forms: Sequence[str],
+    phases: Sequence[str],
+    dtype: str,
+    rounds: int,
+    out: Path,
+) -> dict[str, list[dict]]:
+    """A table for every task and phase, printed and written as soon as it is there."""
+    sections = {}
+    for task, phase in product(tasks, phases):
+        precision = dtype if phase == 'training' else 'float32'
+        title = f'{NAMES[task]}: {phase} in {precision}'
+        print(f'{title}: time of {", ".join(forms)} in turn …', flush=True)
+        seconds = common.in_own_process(times, task, phase, forms, dtype, rounds)
+        memory = {}
+        for form in forms:
+            print(f'{title}: memory of {form} …', flush=True)
+            memory[form] = common.in_own_process(peak, task, phase, form, dtype)
+        sections[title] = [row(form, seconds, memory) for form in forms]
+        print(f'\n## {title}\n\n{common.table(sections[title])}\n', flush=True)
+        common.write(out, 'dense_step', 'Dense models: time and memory', sections)
+    return sections
+
+
+def row(form: str, seconds: dict[str, float], memory: dict[str, dict]) -> dict[str, object]:
+    """A line of the table; ratios are to the stock form, None where that was not measured."""
+
+    def ratio(values: dict[str, float]) -> float | None:
+        return values[form] / values['stock'] if 'stock' in values else None
+
+    peaks = {name: found['peak'] / 2**30 for name, found in memory.items()}
+    return {
+        'form': form,
+        'seconds': seconds[form],
+        'time / stock': ratio(seconds),
+        'peak GiB': peaks[form],
+        'peak / stock': ratio(peaks),
+        'kept by the encoder, GiB': memory[form]['kept'] / 2**30,
+    }
+
+
+def times(task: str, phase: str, forms: Sequence[str], dtype: str, rounds: int) -> dict[str, float]:
+    """Median seconds of every form, all of them in this process."""
+    quiet()
+    steps = {form: build_step(task, form, phase, dtype)[1] for form in forms}
+    return common.medians(common.in_turn(steps, rounds))
+
+
+def peak(task: str, phase: str, form: str, dtype: str) -> dict[str, int]:
+    """Bytes that one step adds to this process, and that the encoder keeps in it."""
+    quiet()
+    baseline = common.peak_memory()
+    model, step = build_step(task, form, phase, dtype)
+    kept = KeptMemory(model.backbone)
+    step()
+    return dict(peak=common.peak_memory() - baseline, kept=kept.bytes)
+
+
+def quiet() -> None:
+    """Warnings of the toolboxes only."""
     MMLogger.get_instance('benchmark', log_level='WARNING')
-    baseline, device = peak_memory(), get_device()
+
+
+def build_step(
+    task: str, form: str, phase: str, dtype: str
+) -> tuple[nn.Module, Callable[[], object]]:
+    """The model, and a function that does one step with it."""
     torch.manual_seed(0)
-    cfg = Config.fromfile(CONFIGS / FILES[task, variant])
-    model = build(cfg, device)
-    data = batch(task)
-    if phase == 'training':
-        cfg.optim_wrapper.dtype = dtype
-        wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-        fill_state(wrapper)
-        model.train()
-        seconds = timed(lambda: model.train_step(data, wrapper))
-    else:
+    cfg = form_config(task, form)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        replace_sync_batch_norm(cfg.model)  # one process
+        model = MODELS.build(cfg.model)
+        model.init_weights()
+    if form == 'checkpointed':
+        checkpoint_blocks(model.backbone)
+    model.to(get_device())
+    data = random_batch(task)
+    if phase == 'prediction':
         model.eval()
-        with torch.no_grad():
-            seconds = timed(lambda: model.val_step(data))
-    return dict(
-        model=NAMES[task],
-        variant=variant,
-        phase=phase,
-        precision=dtype if phase == 'training' else 'float32',
-        device=device,
-        seconds=round(seconds, 1),
-        peak_gib=round((peak_memory() - baseline) / 2**30, 2),
-    )
+        return model, lambda: predict(model, data)
+    cfg.optim_wrapper.dtype = dtype
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    fill_state(wrapper)
+    model.train()
+    return model, lambda: model.train_step(data, wrapper)
 
 
-def build(cfg: Config, device: str) -> torch.nn.Module:
-    """The config's model with random weights."""
-    init_default_scope(cfg.default_scope)
-    cfg.model.backbone.init_cfg = None
-    replace_sync_batch_norm(cfg.model)  # one process
+def form_config(task: str, form: str) -> Config:
+    """The task's config with random weights and the encoder in one of ``FORMS``.
+
+    The stock form has mmpretrain's ``VisionTransformer`` with the same settings; its position
+    embedding is trained, and resized to the grid of the image as ours is. Windows are those of the
+    detector's windowed config.
+    """
+    cfg = load(FILES[task])
+    backbone = cfg.model.backbone
+    backbone.init_cfg = None
+    if form == 'stock':
+        backbone.type = 'mmpretrain.VisionTransformer'
+    elif form == 'windowed':
+        windowed = load(WINDOWED).model.backbone
+        backbone.update({key: windowed[key] for key in ('window_size', 'global_blocks')})
     if 'rcnn' in cfg.model.test_cfg:
         cfg.model.test_cfg.rcnn.score_thr = 0.0
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    if any(hook.type == 'BlockCheckpointHook' for hook in cfg.custom_hooks):
-        checkpoint_blocks(model.backbone)
-    return model.to(device)
+    return cfg
 
 
-def batch(task: str) -> dict:
+def load(name: str) -> Config:
+    """A config of this project."""
+    return Config.fromfile(CONFIGS / name)
+
+
+class KeptMemory:
+    """Counts the memory that a module's forward pass keeps for the backward pass, in ``bytes``:
+    every storage once, parameters and buffers not at all."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.storages = {}
+        owned = [*module.parameters(), *module.buffers()]
+        self.owned = {tensor.untyped_storage().data_ptr() for tensor in owned}
+        self.hooks = None
+        module.register_forward_pre_hook(self._start)
+        module.register_forward_hook(self._stop)
+
+    @property
+    def bytes(self) -> int:
+        """Kept by the forward passes so far."""
+        return sum(self.storages.values())
+
+    def _start(self, module: nn.Module, inputs: object) -> None:
+        self.hooks = torch.autograd.graph.saved_tensors_hooks(self._note, lambda x: x)
+        self.hooks.__enter__()
+
+    def _stop(self, module: nn.Module, inputs: object, outputs: object) -> None:
+        self.hooks.__exit__(None, None, None)
+
+    def _note(self, tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in self.owned:
+            self.storages[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+
+def predict(model: nn.Module, data: dict) -> None:
+    """As in validation."""
+    with torch.no_grad():
+        model.val_step(data)
+
+
+def random_batch(task: str) -> dict:
     """Random images with random targets, as a data loader gives them."""
     rng = np.random.default_rng(0)
     height, width = size = SIZES[task]
@@ -151,21 +242,25 @@ def batch(task: str) -> dict:
 
 
 def segmentation_sample(rng: np.random.Generator, size: tuple[int, int]) -> SegDataSample:
-    """Squares of 64 pixels, each with one of 150 labels."""
-    labels = rng.integers(0, 150, (size[0] // 64, size[1] // 64)).repeat(64, 0).repeat(64, 1)
+    """64 squares, each with a label."""
+    labels = (
+        rng.integers(0, NUM_CLASSES['seg'], (8, 8)).repeat(size[0] // 8, 0).repeat(size[1] // 8, 1)
+    )
     return SegDataSample(gt_sem_seg=PixelData(data=torch.from_numpy(labels)[None]))
 
 
 def detection_sample(rng: np.random.Generator, size: tuple[int, int]) -> DetDataSample:
-    """Rectangles of 30 to 300 pixels, each with one of 80 labels."""
-    corners = rng.uniform((0, 0), (size[1] - 300, size[0] - 300), (OBJECTS, 2))
-    boxes = np.concatenate([corners, corners + rng.uniform(30, 300, (OBJECTS, 2))], axis=1)
+    """Rectangles of up to 3/8 of the image's height, each with a label."""
+    largest = size[0] * 3 // 8
+    corners = rng.uniform((0, 0), (size[1] - largest, size[0] - largest), (OBJECTS, 2))
+    sides = rng.uniform(largest / 10, largest, (OBJECTS, 2))
+    boxes = np.concatenate([corners, corners + sides], axis=1)
     masks = np.zeros((OBJECTS, *size), dtype=np.uint8)
     for mask, (left, top, right, bottom) in zip(masks, boxes.astype(int), strict=True):
         mask[top:bottom, left:right] = 1
     instances = InstanceData(
         bboxes=torch.from_numpy(boxes).float(),
-        labels=torch.from_numpy(rng.integers(0, 80, OBJECTS)),
+        labels=torch.from_numpy(rng.integers(0, NUM_CLASSES['det'], OBJECTS)),
         masks=BitmapMasks(masks, *size),
     )
     return DetDataSample(gt_instances=instances)
@@ -178,34 +273,6 @@ def fill_state(wrapper: OptimWrapper) -> None:
             p.grad = torch.zeros_like(p)
     wrapper.optimizer.step()
     wrapper.zero_grad()
-
-
-def timed(step) -> float:
-    """Seconds that ``step()`` takes."""
-    start = time.perf_counter()
-    step()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
-def peak_memory() -> int:
-    """Bytes: largest allocation so far on the GPU, or largest resident memory of the process."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    unit = 1 if platform.system() == 'Darwin' else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def versions() -> dict[str, str]:
-    """Of what decides the figures."""
-    modules = dict(torch=torch, mmengine=mmengine, mmcv=mmcv, mmseg=mmseg, mmdet=mmdet)
-    return {name: str(module.__version__) for name, module in modules.items()}
-
-
-def line(cells: Iterable) -> str:
-    """A line of a Markdown table."""
-    return f'| {" | ".join(map(str, cells))} |'
 
 
 if __name__ == '__main__':

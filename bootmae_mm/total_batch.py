@@ -7,11 +7,15 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 
-def accumulation(total: int, batch: int, world_size: int) -> int:
+def accumulation(total: int, batch: int, world_size: int, iteration_based: bool = False) -> int:
     """How many batches to accumulate: ``total = batch × processes × accumulated batches``.
 
+    A loop that counts iterations counts batches, so that accumulation would shorten the training
+    and stretch its schedule: with ``iteration_based`` there must be none.
+
     Raises:
-        ValueError: If ``batch × world_size`` does not divide ``total``.
+        ValueError: If ``batch × world_size`` does not divide ``total``, or ``iteration_based`` and
+            is not ``total``.
     """
     count, rest = divmod(total, batch * world_size)
     if rest or count == 0:
@@ -20,6 +24,12 @@ def accumulation(total: int, batch: int, world_size: int) -> int:
             f'× {world_size} processes = {batch * world_size}; set batch_size so that their '
             f'product divides {total} (gradient accumulation then makes up the rest).'
         )
+    if count > 1 and iteration_based:
+        raise ValueError(
+            f'An iteration-based recipe needs its total batch of {total} in every iteration, found '
+            f'train_dataloader.batch_size={batch} × {world_size} processes = '
+            f'{batch * world_size}; set batch_size so that their product is {total}.'
+        )
     return count
 
 
@@ -27,8 +37,8 @@ def accumulation(total: int, batch: int, world_size: int) -> int:
 class TotalBatchHook(Hook):
     """Sets the gradient accumulation that makes up the recipe's total batch, or refuses to run.
 
-    A loop that counts iterations counts batches, so that accumulation would shorten the training
-    and stretch its schedule: there, batch size × processes has to be the total batch.
+    In a loop that counts iterations, batch size × processes has to be the total batch, see
+    :func:`accumulation`.
 
     Args:
         total_batch_size: Samples per optimiser step, over all processes.
@@ -45,14 +55,8 @@ class TotalBatchHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Compute the accumulation from what the run was started with."""
         batch, world_size = _batch_size(runner.train_dataloader), get_world_size()
-        count = accumulation(self.total_batch_size, batch, world_size)
-        if count > 1 and isinstance(runner.train_loop, IterBasedTrainLoop):
-            raise ValueError(
-                f'An iteration-based recipe needs its total batch of {self.total_batch_size} in '
-                f'every iteration, found train_dataloader.batch_size={batch} × {world_size} '
-                f'processes = {batch * world_size}; set batch_size so that their product is '
-                f'{self.total_batch_size}.'
-            )
+        iteration_based = isinstance(runner.train_loop, IterBasedTrainLoop)
+        count = accumulation(self.total_batch_size, batch, world_size, iteration_based)
         runner.optim_wrapper._accumulative_counts = count
         runner.logger.info(
             f'Total batch {self.total_batch_size} = {batch} per process × {world_size} processes '

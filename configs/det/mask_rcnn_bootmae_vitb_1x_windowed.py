@@ -1,4 +1,4 @@
-"""Mask R-CNN, ViT-B, 1× on COCO, for less memory and time: attention in windows of 14 × 14 patches,
+"""Mask R-CNN, ViT-B, 1× on COCO, for less time: attention in windows of 14 × 14 patches,
 global in 4 evenly spaced blocks (as in ViTDet, arXiv 2203.16527). The weights are the same.
 
     tools/dist_train.sh configs/det/mask_rcnn_bootmae_vitb_1x_windowed.py 8

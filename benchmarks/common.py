@@ -1,0 +1,138 @@
+"""What the benchmarks share: timing in turn, memory, the machine, tables."""
+
+import json
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from importlib import metadata
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+PACKAGES = (
+    'torch', 'torchvision', 'pillow', 'opencv-python',
+    'mmengine', 'mmcv', 'mmpretrain', 'mmsegmentation', 'mmdetection',
+)  # fmt: skip
+
+
+def synchronise() -> None:
+    """Wait until the GPU, if there is one, has done what it was asked for."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def seconds(step: Callable[[], object]) -> float:
+    """How long ``step()`` takes, to the end of the work that it started on a GPU."""
+    synchronise()
+    start = time.perf_counter()
+    step()
+    synchronise()
+    return time.perf_counter() - start
+
+
+def in_turn(
+    steps: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 1
+) -> dict[str, list[float]]:
+    """Seconds of each step, ``rounds`` of them, taken in turn (A B C A B C …) after ``warm_up``
+    rounds that do not count: what slows the machine down for a while slows all of them."""
+    times = {name: [] for name in steps}
+    for index in range(warm_up + rounds):
+        for name, step in steps.items():
+            elapsed = seconds(step)
+            if index >= warm_up:
+                times[name].append(elapsed)
+    return times
+
+
+def medians(times: Mapping[str, list[float]]) -> dict[str, float]:
+    """The median of each."""
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def in_own_process(function: Callable, *args):
+    """``function(*args)`` in a fresh process, for its peak memory; the function must be
+    importable."""
+    with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
+        return pool.submit(function, *args).result()
+
+
+def peak_memory() -> int:
+    """Bytes: largest allocation so far on the GPU, or largest resident memory of the process.
+
+    Linux counts into ``ru_maxrss`` what the process that started this one had; its status does not.
+    """
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    status = Path('/proc/self/status')
+    if status.is_file():
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith('VmHWM'))
+        return int(line.split()[1]) * 1024
+    unit = 1 if platform.system() == 'Darwin' else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def machine() -> dict[str, str]:
+    """What decides the figures: processor or GPU, cores used, versions, date."""
+    found = dict(date=date.today().isoformat(), python=platform.python_version())
+    found['cpu'] = processor()
+    found['cores'] = f'{len(os.sched_getaffinity(0))}, torch uses {torch.get_num_threads()}'
+    if torch.cuda.is_available():
+        found['gpu'] = torch.cuda.get_device_name()
+        found['cuda'] = torch.version.cuda
+    return found | versions()
+
+
+def processor() -> str:
+    """The processor's name, and what it has for low precision."""
+    path = Path('/proc/cpuinfo')
+    if not path.is_file():
+        return platform.processor() or platform.machine()
+    lines = dict(line.split(':', 1) for line in path.read_text().splitlines() if ':' in line)
+    lines = {name.strip(): value.strip() for name, value in lines.items()}
+    flags = lines.get('flags', '').split()
+    kinds = [flag for flag in ('avx2', 'avx512f', 'avx512_bf16', 'amx_bf16') if flag in flags]
+    return f'{lines.get("model name", platform.machine())} ({", ".join(kinds)})'
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that are installed."""
+    installed = {dist.metadata['Name'].lower(): dist.version for dist in metadata.distributions()}
+    found = {name: installed.get(name, installed.get(f'onedl-{name}')) for name in PACKAGES}
+    return {name: version for name, version in found.items() if version}
+
+
+def table(rows: Iterable[Mapping[str, object]]) -> str:
+    """Rows of the same columns as Markdown; floats with three significant digits."""
+    rows = list(rows)
+    if not rows:
+        return ''
+    heads = list(rows[0])
+    lines = [heads, ['---'] * len(heads), *([cell(row[head]) for head in heads] for row in rows)]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def cell(value: object) -> str:
+    """A value in a table; None is not measured."""
+    if value is None:
+        return '–'
+    if isinstance(value, float):
+        return f'{value:.0f}' if abs(value) >= 100 else f'{value:.3g}'
+    return str(value)
+
+
+def write(folder: Path, name: str, title: str, sections: Mapping[str, list[dict]]) -> None:
+    """``name.json`` and ``name.md`` in ``folder``: the machine, and a table for every section."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = machine()
+    content = dict(title=title, machine=found, sections=sections)
+    (folder / f'{name}.json').write_text(json.dumps(content, indent=1, ensure_ascii=False) + '\n')
+    where = '\n'.join(f'- {key}: {value}' for key, value in found.items())
+    parts = [f'# {title}', where]
+    parts += [f'## {head}\n\n{table(rows)}' for head, rows in sections.items() if rows]
+    (folder / f'{name}.md').write_text('\n\n'.join(parts) + '\n')
