@@ -34,8 +34,8 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 import bootmae_mm  # noqa: F401  (registers everything)
+from bootmae_mm.memory import checkpoint_blocks
 from bootmae_mm.training import replace_sync_batch_norm
-from bootmae_mm.transfer import checkpoint_blocks
 
 CONFIGS = Path(__file__).parent.parent / 'configs'
 FILES = dict(seg='seg/upernet_bootmae_vitb_160k.py', det='det/mask_rcnn_bootmae_vitb_1x.py')

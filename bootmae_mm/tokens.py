@@ -23,8 +23,8 @@ def mask_from_ids(ids_masked_BM: Tensor, num_patches: int) -> Tensor:
 def gather(x_BND: Tensor, ids_BK: Tensor) -> Tensor:
     """Rows ``ids_BK`` of ``x_BND``, as ``(B, K, D)``.
 
-    ``x_BND`` may have fewer images, each of them for as many consecutive rows of ``ids_BK`` (several
-    masks of an image; one table for all images).
+    ``x_BND`` may have fewer images, each of them for as many consecutive rows of ``ids_BK``
+    (several masks of an image; one table for all images).
     """
     B, _, D = x_BND.shape
     rows = x_BND.gather(1, ids_BK.reshape(B, -1, 1).expand(-1, -1, D))

@@ -1,11 +1,15 @@
 """The algorithm: what its loss is made of, its ablations, and what it refuses."""
 
+from types import SimpleNamespace
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
 from mmpretrain.structures import DataSample
 
 from bootmae_mm import tokens
+from bootmae_mm.memory import BlockCheckpointHook
 from bootmae_mm.pretrain.compiling import all_blocks, compile_blocks
 
 from .conftest import build_tiny, random_samples
@@ -138,6 +142,21 @@ def test_compiled_blocks_give_the_same_losses_and_are_compiled_once(images):
     for name, value in model.loss(images, samples).items():
         torch.testing.assert_close(value, expected[name])
     assert torch._dynamo.utils.counters['stats']['unique_graphs'] == graphs
+
+
+def test_checkpointed_blocks_give_the_same_gradients(images):
+    """Encoder and decoders are computed twice; the hook finds all of them."""
+    samples, gradients, calls = random_samples(2), [], []
+    for checkpointed in (False, True):
+        model = build_tiny()
+        model.predictor.blocks[0].norm1.register_forward_hook(lambda *_: calls.append(1))
+        if checkpointed:
+            BlockCheckpointHook().before_train(SimpleNamespace(model=model, logger=Mock()))
+        model.loss(images, samples)['loss'].backward()
+        gradients.append({name: p.grad for name, p in model.named_parameters()})
+    assert len(calls) == 3
+    for name, value in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], value, rtol=1e-6, atol=1e-9)
 
 
 def test_context_comes_from_the_named_block(images):

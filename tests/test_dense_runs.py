@@ -14,9 +14,10 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 from torch import nn
 
+from bootmae_mm.memory import checkpoint_blocks
 from bootmae_mm.optim import AutocastOptimWrapper
 from bootmae_mm.training import build_runner
-from bootmae_mm.transfer import FeatureAutocastOptimWrapper, checkpoint_blocks
+from bootmae_mm.transfer import FeatureAutocastOptimWrapper
 
 from .conftest import ROOT
 from .dense_data import BLOCKS, tiny_det, tiny_seg, write_ade20k, write_coco

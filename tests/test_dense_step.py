@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bootmae_mm.encoder import BootMAEViT
-from bootmae_mm.transfer import checkpoint_blocks
+from bootmae_mm.memory import checkpoint_blocks
 
 from .conftest import ROOT
 from .dense_data import ARCH, BLOCKS, WIDTH, tiny_det, tiny_seg

@@ -3,13 +3,11 @@ mmseg nor mmdet, nor the pretraining code."""
 
 from .ema import OptimizerStepEMAHook
 from .layer_decay import LayerDecayConstructor
-from .memory import BlockCheckpointHook, checkpoint_blocks
 from .precision import FeatureAutocastOptimWrapper
 from .probe import DepthSweepAccuracy, DepthSweepHead, LinearProbe
 from .pyramid import FourScalePyramid
 
 __all__ = [
-    'BlockCheckpointHook',
     'DepthSweepAccuracy',
     'DepthSweepHead',
     'FeatureAutocastOptimWrapper',
@@ -17,5 +15,4 @@ __all__ = [
     'LayerDecayConstructor',
     'LinearProbe',
     'OptimizerStepEMAHook',
-    'checkpoint_blocks',
 ]

@@ -1,4 +1,4 @@
-"""Activation checkpointing of the encoder's blocks."""
+"""Activation checkpointing of transformer blocks."""
 
 from functools import partial
 
@@ -10,18 +10,23 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 
-def checkpoint_blocks(backbone: nn.Module) -> None:
-    """Let every block of a ViT keep only its input and be computed again in the backward pass.
+def checkpoint_blocks(*parts: nn.Module) -> None:
+    """Let every block keep only its input and be computed again in the backward pass.
 
     Drop path draws the same samples the second time, so that the gradients are the same.
+
+    Args:
+        *parts: Encoders (``layers``) or pretraining decoders (``blocks``).
     """
-    for block in backbone.layers:
-        block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+    for part in parts:
+        for block in part.layers if hasattr(part, 'layers') else part.blocks:
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 
 
 @HOOKS.register_module()
 class BlockCheckpointHook(Hook):
-    """Turns on :func:`checkpoint_blocks` for the model's backbone before training.
+    """Turns on :func:`checkpoint_blocks` before training, for the model's backbone and, in
+    pretraining, the decoders.
 
     mmengine's ``activation_checkpointing`` does not choose between PyTorch's two implementations,
     which PyTorch is about to refuse, and gets the one that it advises against: gradients are
@@ -31,5 +36,6 @@ class BlockCheckpointHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Wrap the blocks once the weights are loaded."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        checkpoint_blocks(model.backbone)
-        runner.logger.info('The backbone keeps the input of each block only (checkpointing).')
+        decoders = (getattr(model, name, None) for name in ('regressor', 'predictor'))
+        checkpoint_blocks(model.backbone, *(part for part in decoders if part is not None))
+        runner.logger.info('Blocks keep their input only and are computed twice (checkpointing).')
