@@ -2,16 +2,18 @@
 PYTHON ?= python3
 TORCH_INDEX ?=
 DATA ?=
+BENCH ?=
 
 VENV_PYTHON := .venv/bin/python
 python_was_named := $(filter command environment,$(firstword $(origin PYTHON)))
 PYTEST := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV_PYTHON) -m pytest -n auto --maxprocesses 8
 
-.PHONY: help setup env demo test test-long lint format clean clean-env
+.PHONY: help setup env demo bench test test-long lint format clean clean-env
 
 help:
 	@echo 'make setup      create .venv (options: PYTHON=python3.12, TORCH_INDEX=<index of CPU wheels>)'
 	@echo 'make demo       pretrain a small BootMAE and report what it learned (option: DATA=<folder>)'
+	@echo 'make bench      measure speed and memory of pretraining here (option: BENCH="--quick")'
 	@echo 'make test       run the tests; make test-long runs those that take minutes'
 	@echo 'make lint       check style and format; make format puts the format right'
 	@echo 'make clean      remove caches and builds; make clean-env removes .venv'
@@ -29,6 +31,9 @@ env:
 
 demo: env
 	$(VENV_PYTHON) tools/demo.py $(if $(DATA),--data '$(DATA)')
+
+bench: env
+	$(VENV_PYTHON) benchmarks/bench.py $(BENCH)
 
 test: env
 	$(PYTEST) -m 'not long'

@@ -53,9 +53,9 @@ def test_the_recipe(name, recipe):
     loader = cfg.train_dataloader
     assert loader.sampler.total_batch_size == 4096
     assert accumulation(4096, loader.batch_size, 8) in (2, 4)
-    crop, masks = loader.dataset.pipeline[1], loader.dataset.pipeline[3]
-    assert (crop.scale, tuple(crop.crop_ratio_range), crop.interpolation) == (
-        224, (0.2, 1.0), 'bicubic',
+    crop, masks = loader.dataset.pipeline[1:3]
+    assert (crop.type, crop.scale, tuple(crop.crop_ratio_range)) == (
+        'RandomCropFlip', 224, (0.2, 1.0),
     )  # fmt: skip
     assert (masks.num_masked, masks.num_blocked, tuple(masks.block_size)) == (147, 120, (16, 60))
 

@@ -38,6 +38,8 @@ def test_skipping_visible_rows_changes_nothing_for_masked_ones(depth):
     everything = decoder(latent, context, ids, predict_visible=True)
     assert everything.shape == (2, 16, 192)
     torch.testing.assert_close(decoder(latent, context, ids), everything[:, 4:])
+    few = decoder(latent, context, ids, num_predicted=5)
+    torch.testing.assert_close(few, everything[:, 4:9])
 
 
 def test_the_context_is_used_unless_switched_off():

@@ -14,6 +14,8 @@ from bootmae_mm.pretrain.masking import (
     RandomMasking,
     order_patches,
     place_blocks,
+    rectangles,
+    unpack_bits,
 )
 
 GRID, NUM_BLOCKED, BLOCK_SIZE = (14, 14), 120, (16, 60)  # the paper's and the release's
@@ -52,6 +54,31 @@ def place_by_plain_loop(rng: random.Random, grid, wanted, smallest, largest) -> 
     mask = np.zeros(grid, dtype=bool)
     for cell in covered:
         mask[cell] = True
+    return mask
+
+
+def place_given_candidates(candidates, grid, wanted, smallest, largest) -> np.ndarray:
+    """The same cell by cell, from given draws of area, aspect, top and left."""
+    rows, columns = grid
+    mask = np.zeros(grid, dtype=bool)
+    for u_area, u_aspect, u_top, u_left in candidates:
+        most = min(largest, wanted - mask.sum())
+        area = smallest + u_area * (most - smallest)
+        aspect = 0.3 * (1 / 0.09) ** u_aspect
+        height, width = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
+        if 0 < height < rows and 0 < width < columns:
+            top, left = (
+                math.floor(u_top * (rows - height + 1)),
+                math.floor(u_left * (columns - width + 1)),
+            )
+            block = np.zeros(grid, dtype=bool)
+            for row in range(top, top + height):
+                for column in range(left, left + width):
+                    block[row, column] = True
+            if 0 < (block & ~mask).sum() <= most:
+                mask |= block
+        if mask.sum() == wanted:
+            break
     return mask
 
 
@@ -106,6 +133,20 @@ class TestPlaceBlocks:
         assert (np.abs(p - p[:, ::-1]) < tolerance).all()
 
     @pytest.mark.parametrize(
+        ('grid', 'wanted', 'block_size'),
+        [(GRID, NUM_BLOCKED, BLOCK_SIZE), ((5, 9), 20, (3, 9)), ((28, 28), 480, (64, 240))],
+    )
+    def test_from_the_same_candidates_a_plain_loop_makes_the_same_mask(
+        self, grid, wanted, block_size
+    ):
+        for seed in range(60):
+            candidates = np.random.RandomState(seed).random_sample((2000, 4))
+            expected = place_given_candidates(candidates, grid, wanted, *block_size)
+            found = place_blocks(np.random.RandomState(seed), grid, wanted, block_size)
+            assert found.sum() == wanted
+            assert np.array_equal(found, expected)
+
+    @pytest.mark.parametrize(
         ('draws', 'rows', 'columns'),
         [
             # area 16, height / width 0.3: 2.19 × 7.30
@@ -122,8 +163,8 @@ class TestPlaceBlocks:
     )
     def test_the_block_of_given_draws_is_the_one_computed_by_hand(self, draws, rows, columns):
         class Scripted:
-            def random_sample(self, count):
-                return draws
+            def random_sample(self, shape):
+                return np.tile(draws, (shape[0], 1)).astype(float)
 
         expected = np.zeros(GRID, dtype=bool)
         expected[rows, columns] = True
@@ -157,6 +198,23 @@ class TestPlaceBlocks:
         )
         assert np.array_equal(one, two)
         assert np.array_equal(before, np.random.get_state()[1])
+
+
+class TestBits:
+    def test_a_rectangle_in_the_corner(self):
+        for height, width in [(1, 1), (2, 4), (3, 1), (2, 5)]:
+            expected = np.zeros((4, 6), dtype=bool)
+            expected[:height, :width] = True
+            found = unpack_bits(rectangles((4, 6))[height][width], 24)
+            assert found.dtype == bool
+            assert np.array_equal(found.reshape(4, 6), expected)
+
+    @pytest.mark.parametrize('count', [1, 7, 8, 9, 196])
+    def test_unpacking_begins_with_the_lowest_bit(self, count):
+        number = int.from_bytes(np.random.default_rng(0).bytes(40), 'little') % 2**count
+        assert unpack_bits(number, count).tolist() == [
+            c == '1' for c in f'{number:0{count}b}'[::-1]
+        ]
 
 
 @pytest.fixture(scope='module')
@@ -235,6 +293,26 @@ class TestTransforms:
         two = kind((4, 4), 10)(dict())
         assert np.array_equal(one['ids_visible'], two['ids_visible'])
         assert np.array_equal(one['ids_masked'], two['ids_masked'])
+
+    @pytest.mark.parametrize('num_masks', [2, 5])
+    def test_several_masks_are_drawn_one_after_the_other(self, kind, num_masks):
+        """As single ones from the same stream: whole, valid and independent."""
+        np.random.seed(2)
+        several = kind(14, 147, num_masks=num_masks)(dict())
+        assert several['ids_visible'].shape == (num_masks, 49)
+        assert several['ids_masked'].shape == (num_masks, 147)
+        assert several['ids_masked'].dtype == several['ids_visible'].dtype == np.int64
+        np.random.seed(2)
+        for visible, masked in zip(several['ids_visible'], several['ids_masked'], strict=True):
+            single = kind(14, 147)(dict())
+            assert single['ids_visible'].shape == (49,)
+            assert np.array_equal(visible, single['ids_visible'])
+            assert np.array_equal(masked, single['ids_masked'])
+        assert not np.array_equal(*np.sort(several['ids_masked'])[:2])
+
+    def test_no_mask_at_all_is_refused(self, kind):
+        with pytest.raises(ValueError, match='at least one mask, found num_masks=0'):
+            kind(4, 10, num_masks=0)
 
     @pytest.mark.parametrize(('grid', 'num_masked'), [(4, 0), (4, 16), (4, -1), ((1, 1), 1)])
     def test_a_mask_of_nothing_or_of_everything_is_refused(self, kind, grid, num_masked):

@@ -22,14 +22,7 @@ from .conftest import ROOT, run_config, write_images
 
 PIPELINE = [
     dict(type='LoadAnyImage'),
-    dict(
-        type='RandomResizedCrop',
-        scale=32,
-        crop_ratio_range=(0.2, 1.0),
-        backend='pillow',
-        interpolation='bicubic',
-    ),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomCropFlip', scale=32, crop_ratio_range=(0.2, 1.0)),
     dict(type='BlockwiseMasking', grid=4, num_masked=12),
     dict(type='PackInputs', algorithm_keys=('ids_visible', 'ids_masked')),
 ]

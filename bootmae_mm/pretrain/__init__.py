@@ -2,6 +2,8 @@
 
 from .bootmae import BootMAE
 from .compiling import CompileBlocksHook
+from .cropping import RandomCropFlip
+from .data_wait import DataWaitHook
 from .dataset import UnlabelledImages
 from .decoder import TargetAwareDecoder
 from .heads import FeatureHead, PixelHead
@@ -15,6 +17,7 @@ __all__ = [
     'BlockwiseMasking',
     'BootMAE',
     'CompileBlocksHook',
+    'DataWaitHook',
     'EpochSampler',
     'FeatureHead',
     'FeatureWeightHook',
@@ -25,6 +28,7 @@ __all__ = [
     'MomentumTeacher',
     'MomentumTeacherHook',
     'PixelHead',
+    'RandomCropFlip',
     'RandomMasking',
     'TargetAwareDecoder',
     'UnlabelledImages',

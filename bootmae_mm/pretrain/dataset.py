@@ -114,8 +114,7 @@ class UnlabelledImages(BaseDataset):
         if not self._fully_initialized:
             self.full_init()
         key = key if isinstance(key, SampleKey) else SampleKey(0, 0, int(key))
-        issues, index = [], key.index
-        replacement = np.random.default_rng(key)
+        issues, index, replacement = [], key.index, None
         for _ in range(MAX_UNREADABLE):
             info = self.get_data_info(index)
             try:
@@ -123,6 +122,7 @@ class UnlabelledImages(BaseDataset):
                     packed = self.pipeline(info)
             except UnreadableImage as reason:
                 issues.append((info['img_path'], 'skipped', str(reason)))
+                replacement = replacement or np.random.default_rng(key)
                 index = int(replacement.integers(len(self)))
                 continue
             if changed := conversion(info):

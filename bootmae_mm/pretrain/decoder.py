@@ -85,6 +85,7 @@ class TargetAwareDecoder(BaseModule):
         latent_BTD: Tensor,
         context_BTD: Tensor | None,
         ids_masked_BM: Tensor,
+        num_predicted: int | None = None,
         predict_visible: bool = False,
     ) -> Tensor:
         """Predict (eq. 2 and 3).
@@ -95,15 +96,18 @@ class TargetAwareDecoder(BaseModule):
             latent_BTD: The encoder's normalised output for [class, visible].
             context_BTD: The injected context for [class, visible]; ignored without injection.
             ids_masked_BM: Indices of the masked patches.
+            num_predicted: Predict this many masked patches, the first ones; all by default.
             predict_visible: Predict the visible patches too (for pictures; no loss reads them).
 
         Returns:
-            ``(B, M, out_channels * out_patch_size**2)`` for the masked patches in the order of
+            ``(B, M, out_channels * out_patch_size**2)`` for the M predicted patches in the order of
             ``ids_masked_BM``, after those of the visible ones if ``predict_visible``.
         """
         mask_tokens_BME = self.mask_token + tokens.gather(self.pos_embed[:, 1:], ids_masked_BM)
         x = torch.cat([self.embed(latent_BTD), mask_tokens_BME], dim=1)
         for block in self.blocks[:-1]:
             x = block(x, context_BTD)
-        first_row = 1 if predict_visible else latent_BTD.shape[1]
-        return self.head(self.norm(self.blocks[-1](x, context_BTD, first_row)))
+        num_encoded = latent_BTD.shape[1]
+        end = None if num_predicted is None else num_encoded + num_predicted
+        rows = slice(1 if predict_visible else num_encoded, end)
+        return self.head(self.norm(self.blocks[-1](x, context_BTD, rows)))

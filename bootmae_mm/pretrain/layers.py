@@ -67,11 +67,13 @@ class DecoderBlock(nn.Module):
             nn.Linear(embed_dims, 4 * embed_dims), nn.GELU(), nn.Linear(4 * embed_dims, embed_dims)
         )
 
-    def forward(self, x_BTE: Tensor, context_BTD: Tensor | None, first_row: int = 0) -> Tensor:
-        """Return rows ``first_row`` and later of the block's output; the rows before it serve
+    def forward(
+        self, x_BTE: Tensor, context_BTD: Tensor | None, rows: slice = slice(None)
+    ) -> Tensor:
+        """Return ``rows`` of the block's output, all of them by default; the other rows serve
         only as keys and values of the self-attention."""
         normed = self.norm1(x_BTE)
-        x = x_BTE[:, first_row:] + self.self_attn(normed[:, first_row:], normed)
+        x = x_BTE[:, rows] + self.self_attn(normed[:, rows], normed)
         if self.cross_attn is not None:
             x = x + self.cross_attn(self.norm_query(x), self.norm_context(context_BTD))
         return x + self.mlp(self.norm2(x))

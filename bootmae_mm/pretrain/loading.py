@@ -7,6 +7,8 @@ from mmcv.transforms import BaseTransform
 from mmpretrain.registry import TRANSFORMS
 from PIL import Image, ImageOps
 
+from .jpeg import read_plain_jpeg
+
 SIXTEEN_BIT_MODES = ('I', 'I;16', 'I;16B', 'I;16L')
 
 
@@ -31,6 +33,23 @@ def stored_mode(file: Image.Image) -> str:
     return deep.group() if deep else file.mode
 
 
+def read_image(path: str) -> tuple[np.ndarray, str]:
+    """The pixels of an image file, uint8 RGB ``(H, W, 3)``, and Pillow's name of what was found.
+
+    Raises:
+        UnreadableImage: If the file cannot be decoded, with the reason.
+    """
+    rgb = read_plain_jpeg(path)
+    if rgb is not None:
+        return rgb, 'RGB'
+    try:
+        with Image.open(path) as file:
+            mode = stored_mode(file)
+            return np.array(to_rgb(ImageOps.exif_transpose(file))), mode
+    except Exception as error:  # decoders of damaged files raise almost anything
+        raise UnreadableImage(f'{type(error).__name__}: {error}') from error
+
+
 @TRANSFORMS.register_module()
 class LoadAnyImage(BaseTransform):
     """Load an image file as uint8 BGR, strictly: a truncated file is an error, not a grey area.
@@ -47,12 +66,7 @@ class LoadAnyImage(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Load ``results['img_path']``."""
-        try:
-            with Image.open(results['img_path']) as file:
-                results['image_mode'] = stored_mode(file)
-                image = to_rgb(ImageOps.exif_transpose(file))
-        except Exception as error:  # decoders of damaged files raise almost anything
-            raise UnreadableImage(f'{type(error).__name__}: {error}') from error
-        results['img'] = np.asarray(image)[:, :, ::-1]
+        rgb, results['image_mode'] = read_image(results['img_path'])
+        results['img'] = rgb[:, :, ::-1]
         results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
         return results

@@ -5,6 +5,9 @@ the transforms take theirs from NumPy's global state, which the dataset seeds fo
 """
 
 import math
+from collections.abc import Iterator
+from functools import cache
+from math import exp, sqrt
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -12,6 +15,18 @@ from mmpretrain.registry import TRANSFORMS
 
 Random = np.random.RandomState  # or the module np.random, which has the same functions
 MAX_ATTEMPTS = 1000  # to place one block; BEiT tries 10 times, the release without end
+NUM_CANDIDATES = 24  # blocks drawn at a time
+
+
+@cache
+def rectangles(grid: tuple[int, int]) -> list[list[int]]:
+    """The rectangle of every ``[height][width]`` below the grid's, in the top left corner, as a
+    number whose bit ``row · columns + column`` stands for a patch."""
+    rows, columns = grid
+    return [
+        [sum((2**width - 1) << row * columns for row in range(height)) for width in range(columns)]
+        for height in range(rows)
+    ]
 
 
 def place_blocks(
@@ -36,80 +51,113 @@ def place_blocks(
         Bool ``grid``, True = masked.
     """
     rows, columns = grid
-    mask = np.zeros(grid, dtype=bool)
-    log_aspect = (math.log(aspect_ratio[0]), math.log(aspect_ratio[1]))
+    smallest, largest = block_size
+    low, span = math.log(aspect_ratio[0]) / 2, math.log(aspect_ratio[1] / aspect_ratio[0]) / 2
+    shapes = rectangles(grid)
+    everything = free = 2 ** (rows * columns) - 1  # one bit per patch
     wanted, attempts = num_blocked, 0
-    while wanted > 0 and attempts < MAX_ATTEMPTS:
+    for u_area, u_aspect, u_top, u_left in draws_of_four(rng):
+        if wanted <= 0 or attempts == MAX_ATTEMPTS:
+            break
         attempts += 1
-        most = min(wanted, block_size[1])
-        u_area, u_aspect, u_top, u_left = rng.random_sample(4)
-        area = block_size[0] + u_area * (most - block_size[0])
-        aspect = math.exp(log_aspect[0] + u_aspect * (log_aspect[1] - log_aspect[0]))
-        height = round(math.sqrt(area * aspect))
-        width = round(math.sqrt(area / aspect))
+        most = wanted if wanted < largest else largest
+        side = sqrt(smallest + u_area * (most - smallest))  # of a square of that area
+        stretch = exp(low + u_aspect * span)
+        height, width = int(side * stretch + 0.5), int(side / stretch + 0.5)
         if not (0 < height < rows and 0 < width < columns):
             continue
-        top = int(u_top * (rows - height + 1))
-        left = int(u_left * (columns - width + 1))
-        block = mask[top : top + height, left : left + width]
-        num_new = block.size - np.count_nonzero(block)
+        top, left = int(u_top * (rows - height + 1)), int(u_left * (columns - width + 1))
+        new = free & shapes[height][width] << top * columns + left
+        num_new = new.bit_count()
         if 0 < num_new <= most:
-            block[:] = True
+            free ^= new
             wanted -= num_new
             attempts = 0
-    return mask
+    return unpack_bits(everything ^ free, rows * columns).reshape(grid)
+
+
+def draws_of_four(rng: Random) -> Iterator[list[float]]:
+    """Uniform draws from 0 to 1, four at a time, without end."""
+    while True:
+        yield from rng.random_sample((NUM_CANDIDATES, 4)).tolist()
+
+
+def unpack_bits(number: int, count: int) -> np.ndarray:
+    """The lowest ``count`` bits of a number, bool ``(count,)``, the lowest first."""
+    octets = np.frombuffer(number.to_bytes(-(-count // 8), 'little'), np.uint8)
+    return np.unpackbits(octets, count=count, bitorder='little').view(bool)
 
 
 def order_patches(rng: Random, block_mask: np.ndarray, max_roll: int) -> np.ndarray:
     """All patches, those outside the blocks first, each kind in random order, rolled by up to
     ``max_roll``: that many patches from inside the blocks come first (authors' release).
 
+    Args:
+        rng: Source of randomness.
+        block_mask: Bool grid, True inside the blocks.
+        max_roll: Largest roll; each from 0 on is as likely.
+
     Returns:
         int64 ``(N,)``; its head is to be visible, its tail masked.
     """
-    shuffled = rng.permutation(block_mask.size)
-    order = shuffled[np.argsort(block_mask.ravel()[shuffled], kind='stable')]
-    return np.roll(order, rng.randint(max_roll + 1)) if max_roll else order
+    order = (rng.random_sample(block_mask.size) + block_mask.ravel()).argsort()
+    split = order.size - int(rng.random_sample() * (max_roll + 1))
+    return np.concatenate([order[split:], order[:split]])
 
 
 class PatchMasking(BaseTransform):
     """Base of the masking transforms.
 
-    **Added keys:** ``ids_visible`` and ``ids_masked``, int64, the latter in random order (a teacher
-    that sees a share of the masked patches takes the first ones).
+    **Added keys:** ``ids_visible`` ``(V,)`` and ``ids_masked`` ``(M,)``, int64, the latter in
+    random order (a teacher that sees a share of the masked patches takes the first ones). With
+    several masks ``(num_masks, V)`` and ``(num_masks, M)``, each mask independent of the others.
 
     Args:
         grid: ``(rows, columns)`` of patches, or one number for a square.
         num_masked: Patches to mask, the same number in every image.
+        num_masks: Masks per image, so that one pass of the teacher serves several of the student
+            (as in data2vec 2.0).
 
     Raises:
-        ValueError: If ``num_masked`` is not between 1 and the number of patches less one.
+        ValueError: If ``num_masked`` is not between 1 and the number of patches less one, or there
+            is not at least one mask.
     """
 
-    def __init__(self, grid: tuple[int, int], num_masked: int) -> None:
+    def __init__(self, grid: tuple[int, int], num_masked: int, num_masks: int = 1) -> None:
         self.grid = (grid, grid) if isinstance(grid, int) else tuple(grid)
         self.num_patches = self.grid[0] * self.grid[1]
         self.num_masked = num_masked
+        self.num_masks = num_masks
         if not 1 <= num_masked < self.num_patches:
             raise ValueError(
                 f'A mask must hide at least 1 and at most {self.num_patches - 1} of the '
                 f'{self.num_patches} patches, found num_masked={num_masked}; change it or grid.'
             )
+        if num_masks < 1:
+            raise ValueError(f'An image needs at least one mask, found num_masks={num_masks}.')
 
     def order(self, rng: Random) -> np.ndarray:
         """All patches, those to mask last, int64 ``(N,)``."""
         raise NotImplementedError
 
+    def draw(self, rng: Random) -> tuple[np.ndarray, np.ndarray]:
+        """``ids_visible`` and ``ids_masked`` of one mask."""
+        order = self.order(rng)
+        num_visible = self.num_patches - self.num_masked
+        return order[:num_visible], rng.permutation(order[num_visible:])
+
     def transform(self, results: dict) -> dict:
         """Add the indices of the visible and of the masked patches."""
-        order = self.order(np.random)
-        num_visible = self.num_patches - self.num_masked
-        results['ids_visible'] = order[:num_visible]
-        results['ids_masked'] = np.random.permutation(order[num_visible:])
+        masks = [self.draw(np.random) for _ in range(self.num_masks)]
+        for key, ids in zip(('ids_visible', 'ids_masked'), zip(*masks, strict=True), strict=True):
+            results[key] = ids[0] if self.num_masks == 1 else np.stack(ids)
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(grid={self.grid}, num_masked={self.num_masked})'
+        return (
+            f'{type(self).__name__}(grid={self.grid}, num_masked={self.num_masked}, '
+            f'num_masks={self.num_masks})'
+        )
 
 
 @TRANSFORMS.register_module()
@@ -135,6 +183,7 @@ class BlockwiseMasking(PatchMasking):
         num_blocked: Patches covered by blocks; the release's 120 of 147 masked ones by default.
         block_size: Smallest and largest block; the release's 16 and 60 of 196 by default.
         max_roll: Up to this many patches from inside the blocks become visible.
+        num_masks: As in :class:`PatchMasking`.
 
     Raises:
         ValueError: If the numbers contradict each other.
@@ -147,8 +196,9 @@ class BlockwiseMasking(PatchMasking):
         num_blocked: int | None = None,
         block_size: tuple[int, int] | None = None,
         max_roll: int = 3,
+        num_masks: int = 1,
     ) -> None:
-        super().__init__(grid, num_masked)
+        super().__init__(grid, num_masked, num_masks)
         default_size = [max(1, round(share * self.num_patches / 196)) for share in (16, 60)]
         self.num_blocked = round(num_masked * 120 / 147) if num_blocked is None else num_blocked
         self.block_size = tuple(block_size or default_size)

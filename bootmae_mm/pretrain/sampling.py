@@ -6,8 +6,10 @@ processes, after a resume, and with persistent workers.
 """
 
 import random
+import struct
 from collections.abc import Iterator, Sized
 from contextlib import contextmanager
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +17,8 @@ import torch
 from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import Sampler, get_worker_info
+
+SPARE = np.random.MT19937()  # exchanging generators is faster than exchanging states
 
 
 class SampleKey(NamedTuple):
@@ -29,22 +33,30 @@ class SampleKey(NamedTuple):
 def seeded(key: SampleKey) -> Iterator[None]:
     """Seed Python's, NumPy's and torch's (CPU) global generators from ``key``.
 
-    In the main process their states are put back afterwards; a worker has no other use for them.
+    In the main process their states are put back afterwards (but for the second one of a pair of
+    normal numbers that NumPy keeps at hand); a worker has no other use for them.
     """
     in_main_process = get_worker_info() is None
     if in_main_process:
-        states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    words = np.random.SeedSequence(key).generate_state(3)
-    random.seed(int(words[0]))
-    np.random.seed(words[1])
-    torch.default_generator.manual_seed(int(words[2]))
+        states = random.getstate(), np.random.get_bit_generator(), torch.get_rng_state()
+        np.random.set_bit_generator(SPARE)
+    python_seed, numpy_seed, torch_seed = seeds(key)
+    random.seed(python_seed)
+    np.random.seed(numpy_seed)
+    torch.default_generator.manual_seed(torch_seed)
     try:
         yield
     finally:
         if in_main_process:
             random.setstate(states[0])
-            np.random.set_state(states[1])
+            np.random.set_bit_generator(states[1])
             torch.set_rng_state(states[2])
+
+
+def seeds(key: SampleKey) -> tuple[int, int, int]:
+    """Three unrelated 32-bit numbers, by a cryptographic hash: a tenth of the time that NumPy's
+    ``SeedSequence`` takes."""
+    return struct.unpack('<3I', blake2b(struct.pack('<3q', *key), digest_size=12).digest())
 
 
 @DATA_SAMPLERS.register_module()

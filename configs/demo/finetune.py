@@ -7,7 +7,7 @@
 
 _base_ = ['../_base_/runtime.py']
 
-max_epochs = 20
+max_epochs = 16
 arch = dict(embed_dims=96, num_layers=4, num_heads=3, feedforward_channels=4 * 96)
 model = dict(
     type='ImageClassifier',

@@ -8,7 +8,7 @@ patch features go through a BatchNorm without affine into a linear layer.
 
 _base_ = ['finetune.py']
 
-max_epochs = 10
+max_epochs = 8
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].update(end=max_epochs)

@@ -22,7 +22,7 @@ model = dict(
 )
 train_pipeline = _base_.train_pipeline
 train_pipeline[1].update(scale=32, crop_ratio_range=(0.3, 1.0))
-train_pipeline[3] = dict(type='BlockwiseMasking', grid=8, num_masked=43)  # two thirds of 64
+train_pipeline[2] = dict(type='BlockwiseMasking', grid=8, num_masked=43)  # two thirds of 64
 train_dataloader = dict(
     batch_size=64,
     num_workers=0,

@@ -8,14 +8,7 @@
 total_batch_size = 4096
 train_pipeline = [
     dict(type='LoadAnyImage'),
-    dict(
-        type='RandomResizedCrop',
-        scale=224,
-        crop_ratio_range=(0.2, 1.0),
-        backend='pillow',
-        interpolation='bicubic',
-    ),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomCropFlip', scale=224, crop_ratio_range=(0.2, 1.0)),
     # 75 % of 196 = 147 masked: blocks of 16 to 60 patches up to 120, the rest at random.
     dict(type='BlockwiseMasking', grid=14, num_masked=147, num_blocked=120, block_size=(16, 60)),
     dict(type='PackInputs', algorithm_keys=('ids_visible', 'ids_masked')),

@@ -41,4 +41,5 @@ custom_hooks = [
     dict(type='FeatureWeightHook', weight=1.0, ramp=0.25),  # λ from 0 to 1 over a quarter
     dict(type='GradNormHook'),
     dict(type='ImageReportHook'),
+    dict(type='DataWaitHook'),  # warns when training waits for data
 ]

@@ -1,0 +1,160 @@
+"""What the suite measures; every section is a function from its settings to tables."""
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import common
+import contestants
+import data_pipeline
+import pretrain_step
+import products
+import torch
+from contestants import Contestant
+from mmengine.device import get_device
+from pretrain_step import Tables, percent
+from timing import if_it_fits, in_turn_within, say
+from torch._dynamo.utils import counters
+
+
+class Settings(NamedTuple):
+    """Sizes of the measurements; ``seconds`` is what is left for a section and those after it."""
+
+    arch: str
+    larger_arch: str
+    batch: int
+    batches: Sequence[int]
+    images: int
+    budget: float
+    seconds: float = float('inf')
+
+
+FULL = Settings('base', 'large', 64, (16, 32, 64, 128, 256, 512), images=512, budget=15)
+TINY = Settings('tiny', 'tiny', 2, (1, 2, 4), images=4, budget=0)
+SWEEP = ('ours, images/s', 'MAE, images/s', 'ours / MAE', 'ours, share')
+
+
+def steps_in_bfloat16(settings: Settings) -> Tables:
+    """Reference, ours and MAE; fractions; the teacher's share; what of the ceiling is reached."""
+    return pretrain_step.measure_steps(settings.arch, settings.batch, 'bfloat16', settings.budget)
+
+
+def steps_in_float32(settings: Settings) -> Tables:
+    """The same in float32, in PyTorch's default precision of products (no TF32)."""
+    return pretrain_step.measure_steps(settings.arch, settings.batch, 'float32', settings.budget)
+
+
+def larger_model(settings: Settings) -> Tables:
+    """The same with ViT-L."""
+    return pretrain_step.measure_steps(
+        settings.larger_arch, settings.batch, 'bfloat16', settings.budget
+    )
+
+
+def pipeline(settings: Settings) -> Tables:
+    """Images per second and core, on this machine's processor."""
+    return data_pipeline.measure(images=settings.images, rounds=1)
+
+
+def memory(settings: Settings) -> Tables:
+    """Peak memory with and without activation checkpointing."""
+    tables: Tables = {}
+    for arch in dict.fromkeys((settings.arch, settings.larger_arch)):
+        more = pretrain_step.measure_memory(arch, settings.batch, 'bfloat16')
+        pretrain_step.extend(tables, more)
+    return tables
+
+
+def batch_sweep(settings: Settings) -> Tables:
+    """Images per second of ours and of MAE, from the smallest batch up to where memory ends."""
+    largest = max(settings.batches)
+    built = {
+        kind: contestants.build(kind, settings.arch, largest, 'bfloat16')
+        for kind in ('ours', 'mae')
+    }
+    rows, start, last = [], time.perf_counter(), 0.0
+    for batch in sorted(settings.batches):
+        began = time.perf_counter()
+        case = dict(architecture=settings.arch, precision='bfloat16', batch=batch)
+        row = {**case, **dict.fromkeys(SWEEP), 'result': 'out of memory'}
+        rows.append(row)
+        if 2 * last > settings.seconds - (began - start):
+            row['result'] = 'skipped: no time left'
+            continue
+        found = if_it_fits(time_batch, built, batch, settings.budget / len(settings.batches))
+        row.update(found or {})
+        if found is None:
+            break
+        last = time.perf_counter() - began
+    return {'Batch sweep': rows}
+
+
+def time_batch(built: dict[str, Contestant], batch: int, budget: float) -> dict:
+    """A row of the sweep."""
+    at = {kind: contestant.of(batch) for kind, contestant in built.items()}
+    seconds = common.medians(in_turn_within(at, budget))
+    counted = at['ours'].products(batch)
+    limit = products.ceiling(counted, torch.bfloat16, get_device())
+    return {
+        'ours, images/s': batch / seconds['ours'],
+        'MAE, images/s': batch / seconds['mae'],
+        'ours / MAE': seconds['mae'] / seconds['ours'],
+        'ours, share': percent(products.operations(counted) / seconds['ours'] / limit),
+        'result': 'measured',
+    }
+
+
+def compilation(settings: Settings) -> Tables:
+    """Ours and MAE with their blocks compiled and not, in turn; the graphs that were compiled in
+    the first steps and, which should be none, in those after them."""
+    torch._dynamo.reset()
+    built, first = {}, {}
+    for kind in ('ours', 'mae'):
+        for compiled in (False, True):
+            name = f'{kind}, compiled' if compiled else kind
+            built[name] = contestants.build(
+                kind, settings.arch, settings.batch, 'bfloat16', compiled=compiled
+            )
+            first[name] = first_steps(built[name])
+            say(f'    {name}: first steps took {first[name][0]:.0f} s')
+    before = graphs()
+    times = in_turn_within(built, settings.budget)
+    later = graphs() - before
+    rows = []
+    seconds = common.medians(times)
+    for name, contestant in built.items():
+        began, compiled_graphs = first[name]
+        reached = products.operations(contestant.products(contestant.batch)) / seconds[name]
+        rows.append(
+            dict(
+                architecture=settings.arch,
+                precision='bfloat16',
+                batch=settings.batch,
+                step=name,
+                seconds=seconds[name],
+                **{
+                    'images/s': contestant.batch / seconds[name],
+                    'speed / MAE': seconds['mae'] / seconds[name],
+                    'Gop/s': reached / 1e9,
+                    'first two steps, s': began,
+                    'graphs in the first two': compiled_graphs,
+                    'graphs later, all forms': later,
+                },
+            )
+        )
+    return {'Compilation': rows}
+
+
+def first_steps(contestant: Contestant) -> tuple[float, int]:
+    """Seconds of two steps, and the graphs compiled in them."""
+    before = graphs()
+    start = time.perf_counter()
+    contestant()
+    contestant()
+    common.synchronise()
+    return time.perf_counter() - start, graphs() - before
+
+
+def graphs() -> int:
+    """How many graphs PyTorch's compiler has made in this process."""
+    return counters['stats']['unique_graphs']
