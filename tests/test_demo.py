@@ -6,7 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.structures import BaseDataElement, InstanceData
+from mmpretrain.registry import MODELS
 from PIL import Image
 
 from bootmae_mm import tokens
@@ -158,7 +160,7 @@ def test_pictures_put_predictions_back_to_colours(norm):
     samples = random_samples(2)
     visible, masked = model.patch_ids(samples, images.device)
     truth = model.pixel_head.target(images, torch.cat([visible, masked], 1), 8)
-    model.regressor.forward = lambda *args: truth
+    model.regressor.forward = lambda *args, predict_visible: truth if predict_visible else None
     shown = reconstruct(model, images, visible, masked)
     expected = pixels.permute(0, 2, 3, 1).numpy()
     for pictures in (shown.original, shown.reconstruction, shown.paste):
@@ -168,6 +170,22 @@ def test_pictures_put_predictions_back_to_colours(norm):
     for b in range(2):
         assert (patches[b, masked[b]] - 127.5).abs().max() <= 0.5
         assert (patches[b, masked[b]].std() == 0) and patches[b, visible[b]].std() > 10
+
+
+def test_the_pictures_of_the_report_are_those_of_the_folder(tmp_path):
+    """With the demo's own config: half-size copies of pictures of one colour each."""
+    colours = [(250, 10, 10), (10, 200, 60)]
+    for index, colour in enumerate(colours):
+        Image.new('RGB', (64, 80), colour).save(tmp_path / f'{index}.png')
+    cfg = Config.fromfile(stages.CONFIGS / 'pretrain.py')
+    model = MODELS.build(cfg.model)
+    torch.save(model.state_dict(), tmp_path / 'model.pth')
+    shown = stages.pictures(tmp_path, tmp_path / 'model.pth')
+    assert shown.original.shape == shown.paste.shape == (2, 32, 32, 3)
+    for picture, colour in zip(shown.original, colours, strict=True):
+        assert np.abs(picture.astype(int) - colour).max() <= 1
+    grey = (np.abs(shown.masked.astype(int) - 127) <= 1).all(-1).mean((1, 2))
+    assert grey == pytest.approx([43 / 64] * 2)
 
 
 def test_pictures_need_a_regressor():

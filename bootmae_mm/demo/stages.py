@@ -202,7 +202,7 @@ def pictures(data_root: Path, checkpoint: Path, count: int = 8) -> Reconstructio
     model: BootMAE = MODELS.build(cfg.model)
     model.load_state_dict(read_state_dict(checkpoint))
     model.eval()
-    load, _, _, mask, pack = cfg.train_pipeline
+    load, _, mask, pack = cfg.train_pipeline
     side = cfg.model.backbone.img_size
     shown = [
         dict(type='ResizeEdge', scale=side, edge='short'),

@@ -132,7 +132,9 @@ class BootMAE(BaseSelfSupervisor):
             total = total + log['L_pixel']
         if self.predictor is not None:
             K = self.teacher.num_targets(self.grid[0] * self.grid[1], ids_masked_BM.shape[1])
-            features = self.predictor(latent_BTD, context(self.predictor), ids_masked_BM, K)
+            features = self.predictor(
+                latent_BTD, context(self.predictor), ids_masked_BM, num_predicted=K
+            )
             target = self.feature_head.target(self.teacher(inputs, ids_masked_BM[:, :K]))
             log['L_feature'] = self.feature_head.loss(features, target, weight_BM[:, :K])
             log.update(feature_spread=spread(features), teacher_spread=spread(target))

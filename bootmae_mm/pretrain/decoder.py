@@ -85,6 +85,7 @@ class TargetAwareDecoder(BaseModule):
         latent_BTD: Tensor,
         context_BTD: Tensor | None,
         ids_masked_BM: Tensor,
+        *,
         num_predicted: int | None = None,
         predict_visible: bool = False,
     ) -> Tensor:
