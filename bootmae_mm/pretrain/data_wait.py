@@ -61,8 +61,10 @@ class DataWaitHook(Hook):
         if share > self.limit and not self.warned:
             self.warned = True
             workers = runner.train_dataloader.num_workers
+            # With the epoch, as mmengine's logger drops a warning that repeats an earlier one.
             runner.logger.warning(
-                f'Training waited {share:.0%} of its time for data; {remedy(workers)}.'
+                f'Training waited {share:.0%} of its time for data in epoch {runner.epoch + 1}; '
+                f'{remedy(workers)}.'
             )
 
 
