@@ -1,6 +1,6 @@
 """What the speed of this machine is: ``make bench``.
 
-    python benchmarks/bench.py [--quick] [--out work_dirs/bench]
+    python benchmarks/bench.py [--quick] [--dtypes float32] [--out work_dirs/bench]
 
 The pretraining step beside the reference and mmpretrain's MAE, float32 and bfloat16, teacher
 fractions, the data pipeline and peak memory, in one run. ``bench.json`` and ``bench.md`` are
@@ -33,6 +33,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='images in a step; 64 on a GPU, 8 on a CPU, 2 with --quick by default',
     )
     parser.add_argument(
+        '--dtypes',
+        nargs='+',
+        choices=pretrain_step.DTYPES,
+        default=pretrain_step.DTYPES,
+        help='precisions; both by default, though a CPU without bfloat16 instructions crawls in it',
+    )
+    parser.add_argument(
         '--budget', type=float, help='seconds for the rounds of each precision; 300, --quick 20'
     )
     parser.add_argument(
@@ -51,10 +58,10 @@ def plan(args: argparse.Namespace) -> dict[str, tuple[float, Callable[[], Tables
     pipeline = partial(data_pipeline.measure, images=64 if quick else 512, rounds=1 if quick else 3)
     parts = {
         f'step, {dtype}': (budget + 30, partial(step, dtype=dtype))
-        for dtype in pretrain_step.DTYPES
+        for dtype in args.dtypes
     }
     parts['data pipeline'] = (20 if quick else 90, pipeline)
-    for dtype in pretrain_step.DTYPES[: 1 if quick else None]:
+    for dtype in args.dtypes[: 1 if quick else None]:
         parts[f'memory, {dtype}'] = (60 if quick else 120, partial(memory, dtype=dtype))
     return parts
 
