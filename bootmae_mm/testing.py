@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
-from torch import nn
 
 from .checkpoint import read_state_dict
+from .checkpoint.complete import load_completely
 from .data_check.paths import check_config_paths
 from .training import build_runner, is_first_process, leave_process_group
 
@@ -45,40 +45,11 @@ def test(cfg: Config, checkpoint: str) -> dict[str, float]:
     cfg.custom_hooks = [dict(type='DataCheckHook')]
     cfg.load_from, cfg.resume = None, False
     runner = build_runner(cfg)
-    load_completely(runner.model, checkpoint)
+    load_completely(runner.model, read_state_dict(checkpoint), checkpoint)
     metrics = runner.test()
     del runner
     leave_process_group()
     return metrics
-
-
-def load_completely(model: nn.Module, checkpoint: str) -> None:
-    """Load every tensor of a model, also inside wrappers for several processes or for test-time
-    augmentation, or fail.
-
-    Raises:
-        ValueError: If a tensor is missing, left over or of another size, with the first of them.
-    """
-    while isinstance(getattr(model, 'module', None), nn.Module):
-        model = model.module
-    state, own = read_state_dict(checkpoint), model.state_dict()
-    problems = {
-        'missing': [name for name in own if name not in state],
-        'left over': [name for name in state if name not in own],
-        'of another size': [n for n in own if n in state and own[n].shape != state[n].shape],
-    }
-    found = [
-        f'{len(names)} {problem} ({", ".join(names[:3])}{" …" * (len(names) > 3)})'
-        for problem, names in problems.items()
-        if names
-    ]
-    if found:
-        raise ValueError(
-            f'Expected all {len(own)} tensors of this {type(model).__name__} in {checkpoint!r} and '
-            f'nothing else, found {" and ".join(found)}; give a checkpoint that a run of this '
-            'config wrote.'
-        )
-    model.load_state_dict(state)
 
 
 def use_test_time_augmentation(cfg: Config) -> None:

@@ -53,15 +53,27 @@ class TotalBatchHook(Hook):
         self.total_batch_size = total_batch_size
 
     def before_run(self, runner: Runner) -> None:
-        """Compute the accumulation from what the run was started with."""
-        batch, world_size = _batch_size(runner.train_dataloader), get_world_size()
-        iteration_based = isinstance(runner.train_loop, IterBasedTrainLoop)
-        count = accumulation(self.total_batch_size, batch, world_size, iteration_based)
+        """Set it."""
+        count = self.count(runner)
         runner.optim_wrapper._accumulative_counts = count
         runner.logger.info(
-            f'Total batch {self.total_batch_size} = {batch} per process × {world_size} processes '
-            f'× {count} accumulated.'
+            f'Total batch {self.total_batch_size} = {_batch_size(runner.train_dataloader)} per '
+            f'process × {get_world_size()} processes × {count} accumulated.'
         )
+
+    def count(self, runner: Runner) -> int:
+        """Batches to accumulate, from what the run was started with."""
+        batch, world_size = _batch_size(runner.train_dataloader), get_world_size()
+        iteration_based = isinstance(runner.train_loop, IterBasedTrainLoop)
+        return accumulation(self.total_batch_size, batch, world_size, iteration_based)
+
+
+def accumulated_batches(runner: Runner) -> int:
+    """Batches in an optimiser step of a run, also before its ``TotalBatchHook`` has set it."""
+    for hook in runner.hooks:
+        if isinstance(hook, TotalBatchHook):
+            return hook.count(runner)
+    return runner.optim_wrapper._accumulative_counts
 
 
 def _batch_size(loader: DataLoader) -> int:
@@ -74,13 +86,24 @@ class OptimizerStepSchedulerHook(ParamSchedulerHook):
     """Moves the learning rate from optimiser step to optimiser step.
 
     mmengine's hook moves it from batch to batch, so that the rate of a step depends on how many
-    batches are accumulated. Iteration-based schedules still count batches; mmengine's linear
-    warm-up reaches its end one batch early, which is all that is left of the difference.
+    batches are accumulated. Here schedules by iterations count optimiser steps;
+    :class:`~bootmae_mm.resume.ResumableRunner` turns schedules by epochs into such ones.
+
+    Raises:
+        ValueError: If batches are accumulated by another runner.
     """
 
+    def before_train(self, runner: Runner) -> None:
+        """Look at the runner."""
+        count = accumulated_batches(runner)
+        if count > 1 and not getattr(runner, 'counts_optimizer_steps', False):
+            raise ValueError(
+                f'Schedules count optimiser steps of {count} batches, found a '
+                f'{type(runner).__name__}, which counts batches; set '
+                "runner_type='ResumableRunner'."
+            )
+
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
-        """Catch up with all batches of a step once it is done."""
-        count = runner.optim_wrapper._accumulative_counts
-        if self.every_n_train_iters(runner, count):
-            for _ in range(count):
-                super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        """Move on at the end of an optimiser step."""
+        if self.every_n_train_iters(runner, runner.optim_wrapper._accumulative_counts):
+            super().after_train_iter(runner, batch_idx, data_batch, outputs)

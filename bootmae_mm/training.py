@@ -2,15 +2,17 @@
 
 import gc
 import os
+import sys
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from .data_check.paths import check_config_paths
+from .resume import ResumableRunner, TrainingStopped
+from .resume.files import names
 
 
-def build_runner(cfg: Config) -> Runner:
+def build_runner(cfg: Config) -> ResumableRunner:
     """A runner for ``cfg``, also without GPUs and there for several processes.
 
     mmengine's own start-up of distributed training calls CUDA even for gloo, and hands
@@ -18,7 +20,7 @@ def build_runner(cfg: Config) -> Runner:
     SyncBN, which has no kernel for CPUs, becomes BN.
     """
     if torch.cuda.is_available():
-        return Runner.from_cfg(cfg)
+        return ResumableRunner.from_cfg(cfg)
     if cfg.get('launcher', 'none') != 'none':
         os.environ.setdefault('LOCAL_RANK', '0')
         cfg.env_cfg.dist_cfg.backend = 'gloo'
@@ -27,7 +29,7 @@ def build_runner(cfg: Config) -> Runner:
             type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False
         )
     replaced = replace_sync_batch_norm(cfg.model)
-    runner = Runner.from_cfg(cfg)
+    runner = ResumableRunner.from_cfg(cfg)
     if replaced:
         runner.logger.info(
             'SyncBN needs a GPU, so BN is used: every process normalises by its own batch.'
@@ -56,11 +58,25 @@ def train(cfg: Config) -> None:
 
     Raises:
         ValueError: If data that ``cfg`` names is missing or malformed.
+        TrainingStopped: A ``SystemExit``, if a signal ended the run before its time.
     """
     if is_first_process():
         check_config_paths(cfg)
-    build_runner(cfg).train()
+    code = None
+    try:
+        build_runner(cfg).train()
+    except TrainingStopped as stop:
+        code = stop.code
     leave_process_group()
+    if code is not None:
+        sys.exit(code)
+
+
+def go_on(cfg: Config, checkpoint: str | None = None) -> None:
+    """Have a run go on from a checkpoint; or from the newest one of its work directory, and where
+    there is none, begin."""
+    if checkpoint or names(cfg.work_dir):
+        cfg.resume, cfg.load_from = True, checkpoint
 
 
 def is_first_process() -> bool:

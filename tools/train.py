@@ -1,13 +1,16 @@
 """Train from a config.
 
-python tools/train.py configs/pretrain/bootmae_vitb_800e.py [--work-dir D] [--resume [CKPT]]
+python tools/train.py configs/pretrain/bootmae_vitb_800e.py [--work-dir D]
 tools/dist_train.sh configs/pretrain/bootmae_vitb_800e.py 8
+
+The same command again goes on where the run was stopped, by whatever. SIGTERM, SIGUSR1 and SIGINT
+(Ctrl-C) end the step and write a checkpoint; the exit code is 99 then.
 """
 
 import argparse
 
 from bootmae_mm import command_line
-from bootmae_mm.training import train
+from bootmae_mm.training import go_on, train
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -18,9 +21,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--resume',
         nargs='?',
-        const='auto',
         metavar='CKPT',
-        help='go on from this checkpoint, or from the newest one in the work directory',
+        help='go on from this checkpoint; without it, from the newest one in the work directory '
+        'if there is any',
+    )
+    parser.add_argument(
+        '--accept-changes',
+        action='store_true',
+        help='go on although settings were changed that change the result',
     )
     return parser.parse_args(argv)
 
@@ -29,9 +37,8 @@ def main(argv: list[str] | None = None) -> None:
     """Train."""
     args = parse_args(argv)
     cfg = command_line.load_config(args)
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+    cfg.accept_changes = args.accept_changes
+    go_on(cfg, args.resume)
     train(cfg)
 
 

@@ -40,10 +40,12 @@ class DataWaitHook(Hook):
         """Begin anew."""
         self.waited = self.total = 0.0
         self.warned = False
+        self.starting = True
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
         """Add up the times; log their share with the logger."""
-        if batch_idx == 0:
+        if self.starting:
+            self.starting = False
             return
         self.waited += runner.message_hub.get_scalar('train/data_time').current()
         self.total += runner.message_hub.get_scalar('train/time').current()

@@ -82,6 +82,7 @@ class EpochSampler(Sampler):
         self.dataset_size = len(dataset)
         self.seed = seed
         self.epoch = 0
+        self.skipped = 0
         if seed is None:
             raise ValueError(
                 'The samples of an epoch depend on the seed of the run, found none; set '
@@ -103,7 +104,9 @@ class EpochSampler(Sampler):
     def __iter__(self) -> Iterator[SampleKey]:
         rng = np.random.default_rng([self.seed, self.epoch])
         order = rng.permutation(self.dataset_size)[: self.num_samples]
-        for index in order[self.rank :: self.world_size]:
+        own = order[self.rank :: self.world_size][self.skipped :]
+        self.skipped = 0
+        for index in own:
             yield SampleKey(self.seed, self.epoch, int(index))
 
     def __len__(self) -> int:
@@ -112,3 +115,7 @@ class EpochSampler(Sampler):
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration hands out."""
         self.epoch = epoch
+
+    def skip(self, num_samples: int) -> None:
+        """Let the next iteration, and only that, leave out this process's first so many."""
+        self.skipped = num_samples

@@ -2,12 +2,15 @@
 
 custom_imports = dict(imports=['bootmae_mm'], allow_failed_imports=False)
 default_scope = 'mmpretrain'
+runner_type = 'ResumableRunner'  # goes on exactly where a run stopped
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='OptimizerStepSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
+    # The newest two; keep_every=100 would keep every hundredth epoch as well.
+    checkpoint=dict(type='DurableCheckpointHook', interval=1, max_keep_ckpts=2),
+    stop=dict(type='StopOnSignalHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
 env_cfg = dict(

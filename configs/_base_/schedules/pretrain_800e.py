@@ -33,7 +33,7 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=max_epochs)
 custom_hooks = [
     dict(type='TotalBatchHook', total_batch_size=4096),
     # The share of itself that the teacher keeps: linear between these (epoch, decay) pairs.

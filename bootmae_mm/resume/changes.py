@@ -1,0 +1,79 @@
+"""What a changed config changes in a run that goes on."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from mmengine.config import Config
+
+# The parts of a config that training reads; all else is variables for inheritance, or about tests.
+TRAINING = (
+    *('model', 'data_preprocessor', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
+    *('param_scheduler', 'auto_scale_lr', 'default_hooks', 'custom_hooks', 'randomness'),
+)
+# Where a change leaves every step as it is: the total batch is kept whatever the batch size.
+HARMLESS = re.compile(
+    r'train_dataloader\.(num_workers|persistent_workers|pin_memory|prefetch_factor|batch_size)'
+    r'|train_cfg\.(val_begin|val_interval|type)'
+    r'|default_hooks\.(timer|logger|checkpoint|visualization)\b.*'
+    r'|custom_hooks\.(DataCheck|DataWait|GradNorm|Health|ImageReport|StopOnSignal|BlockCheckpoint)'
+    r'Hook\b.*|custom_hooks\.order'
+)
+MISSING = '(not there)'
+
+
+class Change(NamedTuple):
+    """A setting that differs: its dotted name, the value of the checkpoint's run, today's."""
+
+    key: str
+    before: str
+    now: str
+
+    def __str__(self) -> str:
+        return f'{self.key}: {self.before} -> {self.now}'
+
+
+def snapshot(cfg: Config) -> str:
+    """The parts of a config that training reads, as JSON text to keep in a checkpoint."""
+    content = cfg.to_dict()
+    parts = {key: content[key] for key in TRAINING if content.get(key) is not None}
+    return json.dumps(parts, default=str, sort_keys=True)
+
+
+def changes(before: str, now: str) -> tuple[list[Change], list[Change]]:
+    """What differs between two snapshots.
+
+    Returns:
+        Changes that change the result, and those that do not.
+    """
+    old, new = dict(_flat(json.loads(before))), dict(_flat(json.loads(now)))
+    found = [
+        Change(key, _text(old, key), _text(new, key))
+        for key in sorted({*old, *new})
+        if old.get(key, MISSING) != new.get(key, MISSING)
+    ]
+    harmless = [change for change in found if HARMLESS.fullmatch(change.key)]
+    return [change for change in found if change not in harmless], harmless
+
+
+def _text(values: Mapping, key: str) -> str:
+    return json.dumps(values[key]) if key in values else MISSING
+
+
+def _flat(part: object, name: str = '') -> Iterator[tuple[str, object]]:
+    """The leaves of nested settings by their dotted names. Elements of a list go by their type
+    where each has its own, and the order of the types is a leaf of its own; else by their index."""
+    prefix = f'{name}.' if name else ''
+    if isinstance(part, list):
+        types = [item.get('type') if isinstance(item, dict) else None for item in part]
+        if part and None not in types and len({*types}) == len(types):
+            yield f'{prefix}order', types
+            part = dict(zip(types, part, strict=True))
+        elif any(isinstance(item, dict | list) for item in part):
+            part = {str(index): item for index, item in enumerate(part)}
+    if isinstance(part, dict) and part:
+        for key, value in part.items():
+            yield from _flat(value, f'{prefix}{key}')
+    else:
+        yield name, part

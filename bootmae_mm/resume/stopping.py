@@ -1,0 +1,92 @@
+"""Stopping at a signal without losing anything."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import IterBasedTrainLoop, Runner
+
+from ..total_batch import accumulated_batches
+from .loop import ResumableTrainLoop
+from .workers import SIGNALS
+
+EXIT_CODE = 99  # Grid Engine's for "run me again"; tools/slurm_train.sh acts on it
+EXIT_FILE = 'BOOTMAE_EXIT_FILE'  # environment: where a launcher wants the exit code written
+
+
+class TrainingStopped(SystemExit):
+    """Ends a process whose run was asked to stop and can go on."""
+
+
+@HOOKS.register_module()
+class StopOnSignalHook(Hook):
+    """At SIGTERM, SIGUSR1 or SIGINT ends the optimiser step, writes a checkpoint and leaves with
+    exit code 99.
+
+    With several processes it is enough that one of them is signalled. Loops that cannot go on
+    inside an epoch (mmengine's ``EpochBasedTrainLoop``) write nothing: they go on from their last
+    checkpoint.
+
+    Raises:
+        TrainingStopped: A ``SystemExit``, once the checkpoint is written.
+    """
+
+    priority = 'LOWEST'  # after everything that a step changes
+
+    def __init__(self) -> None:
+        self.signal = 0
+        self.previous = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Listen."""
+        self.logger = runner.logger
+        if threading.current_thread() is threading.main_thread():
+            self.previous = {number: signal.signal(number, self._note) for number in SIGNALS}
+
+    def _note(self, number: int, frame: object) -> None:
+        self.signal = number
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
+        """At the end of an optimiser step, stop if any process was asked to."""
+        if not self.every_n_train_iters(runner, accumulated_batches(runner)):
+            return
+        asked = torch.tensor(self.signal)
+        all_reduce(asked, op='max')
+        if asked:
+            self._stop(runner, signal.Signals(asked.item()).name)
+
+    def after_train(self, runner: Runner) -> None:
+        """Leave signals to whom they were left before."""
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+    def _stop(self, runner: Runner, name: str) -> None:
+        done = runner.iter + 1
+        if isinstance(runner.train_loop, ResumableTrainLoop | IterBasedTrainLoop):
+            filename = f'iter_{done}.pth'
+            runner.save_checkpoint(
+                runner.work_dir, filename, meta=dict(epoch=runner.epoch, iter=done)
+            )
+            kept = f'everything up to here is in {Path(runner.work_dir) / filename}'
+        else:
+            kept = f'its epochs up to here are in {runner.work_dir}'
+        runner.logger.warning(
+            f'Stopped by {name} after iteration {done}; {kept}; start again with the same command '
+            'to go on.'
+        )
+        self.after_train(runner)
+        raise TrainingStopped(exit_code())
+
+
+def exit_code() -> int:
+    """99; or 0 if a launcher, which takes any other code for a failure, named a file for it."""
+    path = os.environ.get(EXIT_FILE)
+    if path is None:
+        return EXIT_CODE
+    Path(path).write_text(str(EXIT_CODE), encoding='utf-8')
+    return 0

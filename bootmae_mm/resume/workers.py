@@ -1,0 +1,35 @@
+"""Workers of a data loader that outlive a signal meant for their main process."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from torch.utils.data import DataLoader
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+def shield(loader: DataLoader) -> DataLoader:
+    """Let the workers leave signals to the main process, which still needs them to end its step.
+
+    A terminal and a cluster's scheduler signal every process of a job at once.
+    """
+    if loader.num_workers:
+        loader.worker_init_fn = partial(_begin, then=loader.worker_init_fn)
+    return loader
+
+
+def _begin(worker: int, then: Callable[[int], None] | None) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if then is not None:
+        then(worker)
+
+
+def _end_with_parent() -> None:
+    """Obey the one signal that comes from the main process, when it ends a worker that hangs."""
+    while signal.sigwaitinfo(SIGNALS).si_pid != os.getppid():
+        pass
+    os._exit(1)
