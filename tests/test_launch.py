@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -33,8 +34,8 @@ def project(tmp_path: Path) -> Path:
     return root
 
 
-def write_executable(path: Path) -> None:
-    path.write_text(PRINT_CALL)
+def write_executable(path: Path, text: str = PRINT_CALL) -> None:
+    path.write_text(text)
     path.chmod(0o755)
 
 
@@ -136,6 +137,7 @@ def test_slurm_defaults(project: Path) -> None:
     assert called(result) == [
         *('srun', '--partition=gpu', '--job-name=a job', '--gres=gpu:8'),
         *('--ntasks=8', '--ntasks-per-node=8', '--cpus-per-task=5', '--kill-on-bad-exit=1'),
+        '--signal=USR1@120',
         *('python', '-u', f'{project}/tools/train.py', 'configs/tiny.py'),
         *('--launcher', 'slurm', '--resume'),
     ]
@@ -145,10 +147,77 @@ def test_slurm_defaults(project: Path) -> None:
 def test_slurm_settings(project: Path) -> None:
     settings = {'GPUS': '4', 'CPUS_PER_TASK': '12', 'SRUN_ARGS': '--quotatype=auto --nice'}
     command = called(launch(project, 'slurm_train.sh', 'p', 'j', 'configs/tiny.py', **settings))
-    assert command[3:10] == [
+    assert command[3:11] == [
         *('--gres=gpu:4', '--ntasks=4', '--ntasks-per-node=4', '--cpus-per-task=12'),
-        *('--kill-on-bad-exit=1', '--quotatype=auto', '--nice'),
+        *('--kill-on-bad-exit=1', '--signal=USR1@120', '--quotatype=auto', '--nice'),
     ]
+
+
+TRAINING = """#!/usr/bin/env bash
+echo started
+for _ in {1..500}; do
+    if [[ -e $BOOTMAE_STOP_FILE ]]; then
+        printf 99 >"$BOOTMAE_STOP_FILE"
+        exit 0
+    fi
+    sleep 0.02
+done
+"""
+
+
+@pytest.mark.parametrize('signal_number', [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    ('script', 'arguments', 'program'),
+    [
+        ('dist_train.sh', ['configs/tiny.py', '2'], 'python'),
+        ('slurm_train.sh', ['gpu', 'job', 'configs/tiny.py'], 'srun'),
+    ],
+)
+def test_a_signal_asks_training_to_stop(project, script, arguments, program, signal_number) -> None:
+    """A program in place of training that stops as training does; its process lives on until then,
+    and the launch script leaves with the code that schedulers act on."""
+    write_executable(project / 'bin' / program, TRAINING)
+    write_executable(project / 'bin' / 'scontrol', '#!/usr/bin/env bash\necho asked to "$@"\n')
+    env = {**os.environ, 'PATH': f'{project / "bin"}:{os.environ["PATH"]}', 'SLURM_JOB_ID': '17'}
+    process = subprocess.Popen(
+        [project / 'tools' / script, *arguments],
+        cwd=project,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == 'started\n'
+    process.send_signal(signal_number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 99
+    assert 'training ends its step and writes a checkpoint' in err
+    assert out == ('asked to requeue 17\n' if program == 'srun' else '')
+    assert list(project.glob('.bootmae_stop*')) == []
+
+
+def test_a_second_signal_ends_training_at_once(project: Path) -> None:
+    endless = '#!/usr/bin/env bash\necho started\nwhile :; do sleep 0.02; done\n'
+    write_executable(project / 'bin' / 'python', endless)
+    process = subprocess.Popen(
+        [project / 'tools' / 'dist_train.sh', 'configs/tiny.py', '2'],
+        cwd=project,
+        env={**os.environ, 'PATH': f'{project / "bin"}:{os.environ["PATH"]}'},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == 'started\n'
+    process.send_signal(signal.SIGTERM)
+    assert 'a signal' in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_an_exit_code_is_passed_on(project: Path) -> None:
+    write_executable(project / 'bin' / 'python', '#!/usr/bin/env bash\nexit 7\n')
+    assert launch(project, 'dist_train.sh', 'configs/tiny.py', '2').returncode == 7
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,37 @@ launch_processes() {
     fi
     export PYTHONPATH=$ROOT${PYTHONPATH:+:$PYTHONPATH}
 
-    exec "$(find_python)" -m torch.distributed.run "${rendezvous[@]}" \
+    run_stoppable "$(find_python)" -m torch.distributed.run "${rendezvous[@]}" \
         --nproc-per-node "$processes" "$@"
+}
+
+# Run a command and return its exit code. A signal to this script does not end the command, which
+# would take its processes along in the middle of a step, but makes a file appear: training looks for
+# it, writes a checkpoint, puts its exit code there (99) and ends. A second signal ends the command.
+run_stoppable() {
+    local child code=0
+    STOP_FILE=$(mktemp -u "$PWD/.bootmae_stop.XXXXXX")
+    export BOOTMAE_STOP_FILE=$STOP_FILE
+    set -m # the command gets a process group of its own, which Ctrl-C does not reach
+    "$@" &
+    child=$!
+    trap 'stop_or_end "$child"' TERM INT USR1
+    while kill -0 "$child" 2>/dev/null; do
+        code=0
+        wait "$child" || code=$?
+    done
+    if [[ -s $STOP_FILE ]]; then
+        code=$(<"$STOP_FILE")
+    fi
+    rm -f "$STOP_FILE"
+    return "$code"
+}
+
+stop_or_end() {
+    if [[ -e $STOP_FILE ]]; then
+        kill -TERM "$1"
+    else
+        echo "$(basename "$0"): a signal: training ends its step and writes a checkpoint" >&2
+        : >"$STOP_FILE"
+    fi
 }

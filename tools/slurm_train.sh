@@ -5,6 +5,10 @@
 #
 # Environment: GPUS (in all, default 8), GPUS_PER_NODE (default 8, or GPUS if that is less),
 # CPUS_PER_TASK (default 5), SRUN_ARGS (more arguments for srun), MASTER_PORT (default: drawn).
+#
+# Two minutes before the time limit Slurm sends SIGUSR1 (SRUN_ARGS may set another --signal), and at
+# preemption SIGTERM: training ends its step, writes a checkpoint and leaves with exit code 99. In a
+# batch job (sbatch --requeue) this script then has the job queued again, which goes on from there.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/launch_common.sh"
 
@@ -26,7 +30,14 @@ export MASTER_PORT=${MASTER_PORT:-$((20000 + RANDOM % 20000))}
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$cpus_per_task}
 export PYTHONPATH=$ROOT${PYTHONPATH:+:$PYTHONPATH}
 
-exec srun --partition="$partition" --job-name="$job_name" --gres="gpu:$gpus_per_node" \
+code=0
+run_stoppable srun --partition="$partition" --job-name="$job_name" --gres="gpu:$gpus_per_node" \
     --ntasks="$gpus" --ntasks-per-node="$gpus_per_node" --cpus-per-task="$cpus_per_task" \
-    --kill-on-bad-exit=1 ${srun_args[@]+"${srun_args[@]}"} \
-    "$(find_python)" -u "$ROOT/tools/train.py" "$config" --launcher slurm "$@"
+    --kill-on-bad-exit=1 --signal=USR1@120 ${srun_args[@]+"${srun_args[@]}"} \
+    "$(find_python)" -u "$ROOT/tools/train.py" "$config" --launcher slurm "$@" || code=$?
+
+if [[ $code -eq 99 && -n ${SLURM_JOB_ID:-} ]]; then
+    echo "$(basename "$0"): stopped by a signal; job $SLURM_JOB_ID is queued again" >&2
+    scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"

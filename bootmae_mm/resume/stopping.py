@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import torch
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, barrier
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import IterBasedTrainLoop, Runner
@@ -16,7 +16,8 @@ from .loop import ResumableTrainLoop
 from .workers import SIGNALS
 
 EXIT_CODE = 99  # Grid Engine's for "run me again"; tools/slurm_train.sh acts on it
-EXIT_FILE = 'BOOTMAE_EXIT_FILE'  # environment: where a launcher wants the exit code written
+# Environment: a launcher's file. It appears when training is to stop; the exit code goes into it.
+STOP_FILE = 'BOOTMAE_STOP_FILE'
 
 
 class TrainingStopped(SystemExit):
@@ -28,7 +29,8 @@ class StopOnSignalHook(Hook):
     """At SIGTERM, SIGUSR1 or SIGINT ends the optimiser step, writes a checkpoint and leaves with
     exit code 99.
 
-    With several processes it is enough that one of them is signalled. Loops that cannot go on
+    With several processes it is enough that one of them is signalled, or that the launch script is,
+    which tells by a file. Loops that cannot go on
     inside an epoch (mmengine's ``EpochBasedTrainLoop``) write nothing: they go on from their last
     checkpoint.
 
@@ -55,7 +57,7 @@ class StopOnSignalHook(Hook):
         """At the end of an optimiser step, stop if any process was asked to."""
         if not self.every_n_train_iters(runner, accumulated_batches(runner)):
             return
-        asked = torch.tensor(self.signal)
+        asked = torch.tensor(self.signal or signal.SIGTERM * asked_by_launcher())
         all_reduce(asked, op='max')
         if asked:
             self._stop(runner, signal.Signals(asked.item()).name)
@@ -79,13 +81,20 @@ class StopOnSignalHook(Hook):
             f'Stopped by {name} after iteration {done}; {kept}; start again with the same command '
             'to go on.'
         )
+        barrier()  # no process leaves, which may end the others, before the checkpoint is there
         self.after_train(runner)
         raise TrainingStopped(exit_code())
 
 
+def asked_by_launcher() -> bool:
+    """Whether the launch script was asked to stop."""
+    path = os.environ.get(STOP_FILE)
+    return path is not None and os.path.exists(path)
+
+
 def exit_code() -> int:
-    """99; or 0 if a launcher, which takes any other code for a failure, named a file for it."""
-    path = os.environ.get(EXIT_FILE)
+    """99; or 0 where a launcher, which takes any other code for a failure, has a file for it."""
+    path = os.environ.get(STOP_FILE)
     if path is None:
         return EXIT_CODE
     Path(path).write_text(str(EXIT_CODE), encoding='utf-8')

@@ -1,0 +1,152 @@
+"""Signals to data-loading processes, to several training processes and to their launcher."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from torch.utils.data import DataLoader, Dataset
+
+from bootmae_mm.checkpoint.whole import read_checkpoint
+from bootmae_mm.resume import stopping
+from bootmae_mm.resume.workers import SIGNALS, shield
+
+from .conftest import ROOT, run_config, write_images
+from .test_resume import assert_identical
+
+
+class Slow(Dataset):
+    """The process that loads a sample; the last sample hangs."""
+
+    def __init__(self, size: int, hanging: bool) -> None:
+        self.size, self.hanging = size, hanging
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> int:
+        if self.hanging and index == self.size - 1:
+            time.sleep(600)
+        return os.getpid()
+
+
+def test_workers_leave_signals_to_their_parent():
+    loader = shield(DataLoader(Slow(40, hanging=False), num_workers=2, prefetch_factor=1))
+    batches = iter(loader)
+    workers = {next(batches).item(), next(batches).item()}
+    assert len(workers) == 2
+    for pid in workers:
+        for number in SIGNALS:
+            subprocess.run(
+                [sys.executable, '-c', f'import os; os.kill({pid}, {number})'], check=True
+            )
+    assert {batch.item() for batch in batches} == workers
+
+
+def test_a_hanging_worker_ends_when_its_parent_wants_it_to():
+    loader = shield(DataLoader(Slow(2, hanging=True), num_workers=1))
+    batches = iter(loader)
+    next(batches)
+    (worker,) = batches._workers
+    worker.terminate()
+    worker.join(timeout=60)
+    assert worker.exitcode == 0
+
+
+def test_the_first_function_of_a_worker_is_still_called(tmp_path):
+    def note(worker: int) -> None:
+        (tmp_path / str(worker)).touch()
+
+    loader = shield(DataLoader(Slow(4, hanging=False), num_workers=2, worker_init_fn=note))
+    list(loader)
+    assert {path.name for path in tmp_path.iterdir()} == {'0', '1'}
+
+
+def test_the_exit_code_goes_where_the_launcher_wants_it(tmp_path, monkeypatch):
+    monkeypatch.delenv(stopping.STOP_FILE, raising=False)
+    assert stopping.exit_code() == 99 and not stopping.asked_by_launcher()
+    monkeypatch.setenv(stopping.STOP_FILE, str(tmp_path / 'stop'))
+    assert not stopping.asked_by_launcher()
+    (tmp_path / 'stop').touch()
+    assert stopping.asked_by_launcher()
+    assert stopping.exit_code() == 0 and (tmp_path / 'stop').read_text() == '99'
+
+
+def config_file(folder: Path, name: str) -> Path:
+    """A run of 2 processes × batch 2 × 2 accumulated batches, with workers and drop path."""
+    cfg = run_config(folder / 'images', folder / name, total=8, batch=2, epochs=6)
+    cfg.model.backbone.drop_path_rate = 0.2
+    cfg.train_dataloader.update(num_workers=1, persistent_workers=True)
+    cfg.dump(folder / f'{name}.py')
+    return folder / f'{name}.py'
+
+
+def launch(config: Path, work_dir: Path) -> subprocess.Popen:
+    """Two processes, through the script that users call."""
+    return subprocess.Popen(
+        [ROOT / 'tools/dist_train.sh', config, '2', '--work-dir', work_dir],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+    )
+
+
+def iterations(work_dir: Path) -> int:
+    """Batches that the run has logged."""
+    logs = sorted(work_dir.rglob('scalars.json'))
+    lines = [json.loads(line) for path in logs for line in path.read_text().splitlines()]
+    return max((line['step'] for line in lines if 'step' in line), default=0)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('whom', ['the launch script', 'the second process', 'everybody'])
+def test_two_processes_stop_together_and_go_on(tmp_path, whom):
+    write_images(tmp_path / 'images', 26)
+    whole = launch(config_file(tmp_path, 'whole'), tmp_path / 'whole')
+    assert whole.wait() == 0, whole.stdout.read()
+
+    config, work_dir = config_file(tmp_path, 'stopped'), tmp_path / 'stopped'
+    first = launch(config, work_dir)
+    while iterations(work_dir) < 7:
+        assert first.poll() is None, first.stdout.read()
+        time.sleep(0.01)
+    if whom == 'the launch script':
+        first.send_signal(signal.SIGTERM)
+    else:
+        signalled = training_processes(work_dir)
+        for pid in signalled[1:2] if whom == 'the second process' else signalled:
+            os.kill(pid, signal.SIGUSR1)
+    output, _ = first.communicate()
+    assert first.returncode == 99, output
+    assert 'start again with the same command to go on' in output
+
+    second = launch(config, work_dir)
+    assert second.wait() == 0, second.stdout.read()
+    expected, found = (read_checkpoint(tmp_path / n / 'epoch_6.pth') for n in ('whole', 'stopped'))
+    for part in ('state_dict', 'optimizer'):
+        assert_identical(expected[part], found[part], part)
+
+
+def training_processes(work_dir: Path) -> list[int]:
+    """Training processes of a run in the order of their ranks, followed by their workers."""
+    found = []
+    for folder in Path('/proc').glob('[0-9]*'):
+        try:
+            command = (folder / 'cmdline').read_bytes().split(b'\0')
+            settings = (folder / 'environ').read_bytes().split(b'\0')
+            parent = int((folder / 'stat').read_text().rpartition(')')[2].split()[1])
+        except OSError:  # it has ended
+            continue
+        rank = [s for s in settings if s.startswith(b'RANK=')]
+        if rank and str(work_dir).encode() in command:
+            found.append((int(folder.name), parent, rank[0]))
+    pids = {pid for pid, _, _ in found}
+    trainers = sorted((rank, pid) for pid, parent, rank in found if parent not in pids)
+    workers = [pid for pid, parent, _ in found if parent in pids]
+    return [pid for _, pid in trainers] + workers
