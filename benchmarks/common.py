@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import resource
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -15,16 +14,14 @@ from pathlib import Path
 
 import torch
 
+from bootmae_mm.planning.clock import peak_memory, synchronise
+
+__all__ = ['peak_memory', 'synchronise']
+
 PACKAGES = (
     'torch', 'torchvision', 'pillow', 'opencv-python',
     'mmengine', 'mmcv', 'mmpretrain', 'mmsegmentation', 'mmdetection',
 )  # fmt: skip
-
-
-def synchronise() -> None:
-    """Wait until the GPU, if there is one, has done what it was asked for."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def seconds(step: Callable[[], object]) -> float:
@@ -60,21 +57,6 @@ def in_own_process(function: Callable, *args):
     importable."""
     with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
         return pool.submit(function, *args).result()
-
-
-def peak_memory() -> int:
-    """Bytes: largest allocation so far on the GPU, or largest resident memory of the process.
-
-    Linux counts into ``ru_maxrss`` what the process that started this one had; its status does not.
-    """
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    status = Path('/proc/self/status')
-    if status.is_file():
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith('VmHWM'))
-        return int(line.split()[1]) * 1024
-    unit = 1 if platform.system() == 'Darwin' else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def machine() -> dict[str, str]:

@@ -18,16 +18,15 @@ from pathlib import Path
 from unittest import mock
 
 import common
-import cv2
 import mmpretrain
 import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.datasets import CustomDataset
-from photographs import write_photographs
 from PIL import Image
 
+from bootmae_mm.planning.clock import one_thread
+from bootmae_mm.planning.photographs import write_photographs
 from bootmae_mm.pretrain import UnlabelledImages, sampling
 from bootmae_mm.pretrain.cropping import crop_flip, draw_box
 from bootmae_mm.pretrain.sampling import SampleKey
@@ -89,15 +88,9 @@ def measure(images: int = 512, rounds: int = 3) -> dict[str, list[dict]]:
 def as_a_worker() -> Iterator[None]:
     """As in a worker of the data loader: one thread in PyTorch and OpenCV, and no states of random
     generators to put back."""
-    threads = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
-    try:
-        with mock.patch.object(sampling, 'get_worker_info', return_value='a worker'):
-            yield
-    finally:
-        torch.set_num_threads(threads[0])
-        cv2.setNumThreads(threads[1])
+    worker = mock.patch.object(sampling, 'get_worker_info', return_value='a worker')
+    with one_thread(), worker:
+        yield
 
 
 def kilobytes(sizes: Sequence[int]) -> str:

@@ -41,6 +41,7 @@ def measure(
     dtypes: Sequence[str] = DTYPES,
     budget: float = 300.0,
     memory_dtypes: Sequence[str] | None = None,
+    written: Callable[[Tables], None] = lambda tables: None,
 ) -> Tables:
     """All tables of the step.
 
@@ -50,13 +51,16 @@ def measure(
         dtypes: Precisions: 'float32', 'bfloat16' (mixed).
         budget: Seconds for the rounds of each precision; a warm-up and a round are always made.
         memory_dtypes: Precisions to measure peak memory in; all of ``dtypes`` by default.
+        written: Called with the tables so far after every part.
     """
     batch = batch or default_batch()
     tables: Tables = {}
     for dtype in dtypes:
         extend(tables, measure_steps(arch, batch, dtype, budget))
+        written(tables)
     for dtype in dtypes if memory_dtypes is None else memory_dtypes:
         extend(tables, measure_memory(arch, batch, dtype))
+        written(tables)
     return tables
 
 
@@ -270,11 +274,14 @@ def positive(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure and print."""
     args = parse_args(argv)
-    tables = measure(args.arch, args.batch, args.dtypes, args.budget)
+
+    def written(tables: Tables) -> None:
+        if args.out:
+            common.write(args.out, 'pretrain_step', 'The pretraining step', tables)
+
+    tables = measure(args.arch, args.batch, args.dtypes, args.budget, written=written)
     for name, rows in tables.items():
         say(f'\n## {name}\n\n{common.table(rows)}')
-    if args.out:
-        common.write(args.out, 'pretrain_step', 'The pretraining step', tables)
 
 
 if __name__ == '__main__':

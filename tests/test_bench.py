@@ -138,7 +138,11 @@ def test_waits_for_the_device_are_counted(monkeypatch):
 
 
 def test_the_tables_of_the_step(quiet):
-    tables = pretrain_step.measure('tiny', 2, ('float32', 'bfloat16'), 0, ('float32',))
+    parts = []
+    tables = pretrain_step.measure(
+        'tiny', 2, ('float32', 'bfloat16'), 0, ('float32',), lambda found: parts.append(len(found))
+    )
+    assert parts == [5, 5, 6], 'written after each part; the last one is memory'
     step = tables['Step']
     assert [row['step'] for row in step] == [*KINDS, *KINDS]
     assert [row['precision'] for row in step] == ['float32'] * 3 + ['bfloat16'] * 3

@@ -9,12 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
+from bootmae_mm.planning import photographs
+
 from .conftest import ROOT
 
 sys.path.insert(0, str(ROOT / 'benchmarks'))
 
 import data_pipeline  # noqa: E402
-import photographs  # noqa: E402
 
 
 @pytest.fixture(scope='module')

@@ -13,6 +13,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS, DefaultScope
 from PIL import Image
 
+from .photographs import photograph
+
 DISTINCT = 16
 OBJECTS = 7  # in an average picture of COCO
 
@@ -70,19 +72,10 @@ def write_pictures(folder: Path, size: tuple[int, int], count: int) -> tuple[int
     for index in range(count):
         path = folder / f'{index:06}.jpg'
         if index < DISTINCT:
-            picture(rng, size).save(path, quality=90)
+            photograph(rng, *size).save(path, quality=90)
         else:
             os.link(folder / f'{index % DISTINCT:06}.jpg', path)
     return size
-
-
-def picture(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
-    """Noise at several scales, the coarser the stronger, as in photographs."""
-    total = np.zeros((size[1], size[0], 3))
-    for cells, strength in ((3, 60), (12, 30), (50, 15), (200, 36)):
-        noise = Image.fromarray(rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
-        total += (np.asarray(noise.resize(size, Image.Resampling.BICUBIC)) - 127.5) * strength / 74
-    return Image.fromarray((total + 127.5).clip(0, 255).astype(np.uint8))
 
 
 def write_label_maps(folder: Path, size: tuple[int, int], count: int, num_classes: int) -> None:

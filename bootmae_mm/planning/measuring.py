@@ -1,7 +1,6 @@
 """A few real training steps of a config, and a few hundred images of its data pipeline."""
 
 import platform
-import resource
 import statistics
 import tempfile
 import time
@@ -10,7 +9,6 @@ from copy import deepcopy
 from datetime import date
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
@@ -20,6 +18,7 @@ from torch import nn
 
 from ..training import build_runner
 from .arithmetic import Measurement
+from .clock import one_thread, peak_memory, synchronise
 from .generated import generate_data
 from .recipe import OUTSIDE_STEPS, settings_of
 
@@ -47,10 +46,10 @@ class MeasuringLoop(IterBasedTrainLoop):
 
     def run_iter(self, data_batch: dict) -> None:
         """One step."""
-        _synchronise()
+        synchronise()
         start = time.perf_counter()
         super().run_iter(data_batch)
-        _synchronise()
+        synchronise()
         elapsed = time.perf_counter() - start
         warm = self._iter > WARM_UP
         if warm:
@@ -72,7 +71,7 @@ def measure(cfg: Config, batch: int | None, progress: Progress) -> Measurement:
         ValueError: If the training set is malformed or smaller than a batch, or the batch does not
             fit into the GPU's memory.
     """
-    on_gpu, baseline = torch.cuda.is_available(), _most_memory()
+    on_gpu, baseline = torch.cuda.is_available(), peak_memory()
     settings, cfg = settings_of(cfg), deepcopy(cfg)
     batch = batch or min(cfg.train_dataloader.batch_size, batch_limit(on_gpu))
     with tempfile.TemporaryDirectory(prefix='plan-') as folder:
@@ -166,7 +165,7 @@ def time_steps(cfg: Config, dataset, progress: Progress) -> tuple[list[float], i
         ) from error
     seconds = runner.train_loop.seconds
     progress(f'a step takes {statistics.median(seconds):.3f} s')
-    return seconds, fixed_bytes(runner), _most_memory()
+    return seconds, fixed_bytes(runner), peak_memory()
 
 
 def fixed_bytes(runner: Runner) -> int:
@@ -190,10 +189,7 @@ def fixed_bytes(runner: Runner) -> int:
 def loading_rate(dataset, progress: Progress) -> float:
     """Images per second that one process with one thread loads, as a worker does."""
     indices = np.random.default_rng(0).integers(len(dataset), size=IMAGES)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
-    try:
+    with one_thread():
         dataset[0]
         start, done = time.perf_counter(), 0
         for index in indices.tolist():
@@ -202,8 +198,6 @@ def loading_rate(dataset, progress: Progress) -> float:
             if time.perf_counter() - start > LONGEST_LOADING:
                 break
         rate = done / (time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(threads)
     progress(f'one process loads {rate:.0f} images/s')
     return rate
 
@@ -214,16 +208,3 @@ def machine() -> str:
         return torch.cuda.get_device_name()
     capability = torch.backends.cpu.get_cpu_capability()
     return f'CPU with {torch.get_num_threads()} threads ({platform.machine()}, {capability})'
-
-
-def _most_memory() -> int:
-    """Bytes: largest allocation so far on the GPU, or largest resident memory of the process."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    unit = 1 if platform.system() == 'Darwin' else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _synchronise() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
