@@ -56,10 +56,7 @@ def plan(args: argparse.Namespace) -> dict[str, tuple[float, Callable[[], Tables
     step = partial(pretrain_step.measure_steps, args.arch, batch, budget=budget)
     memory = partial(pretrain_step.measure_memory, args.arch, batch)
     pipeline = partial(data_pipeline.measure, images=64 if quick else 512, rounds=1 if quick else 3)
-    parts = {
-        f'step, {dtype}': (budget + 30, partial(step, dtype=dtype))
-        for dtype in args.dtypes
-    }
+    parts = {f'step, {dtype}': (budget + 30, partial(step, dtype=dtype)) for dtype in args.dtypes}
     parts['data pipeline'] = (20 if quick else 90, pipeline)
     for dtype in args.dtypes[: 1 if quick else None]:
         parts[f'memory, {dtype}'] = (60 if quick else 120, partial(memory, dtype=dtype))

@@ -24,24 +24,27 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def seconds(step: Callable[[], object]) -> float:
+def seconds(step: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
     """How long ``step()`` takes, to the end of the work that it started on a GPU."""
     synchronise()
-    start = time.perf_counter()
+    start = clock()
     step()
     synchronise()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def in_turn(
-    steps: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 1
+    steps: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warm_up: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Seconds of each step, ``rounds`` of them, taken in turn (A B C A B C …) after ``warm_up``
     rounds that do not count: what slows the machine down for a while slows all of them."""
     times = {name: [] for name in steps}
     for index in range(warm_up + rounds):
         for name, step in steps.items():
-            elapsed = seconds(step)
+            elapsed = seconds(step, clock)
             if index >= warm_up:
                 times[name].append(elapsed)
     return times

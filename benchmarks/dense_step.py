@@ -15,6 +15,7 @@ encoder's forward pass keeps for its backward pass: counted, so that it repeats 
 """
 
 import argparse
+import time
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
@@ -52,7 +53,9 @@ PHASES = ('training', 'prediction')
 def main() -> None:
     """Measure what was asked for and write the tables."""
     args = parse_args()
-    measure(args.tasks, args.forms, args.phases, args.dtype, args.rounds, args.out)
+    measure(
+        args.tasks, args.forms, args.phases, args.dtype, args.rounds, args.out, args.processor_time
+    )
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -68,6 +71,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--rounds', type=int, default=2, help='that are timed, after one that is not'
     )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/dense_step'))
+    parser.add_argument(
+        '--processor-time',
+        action='store_true',
+        help='time the processor with one thread instead of the clock: for a CPU that others use',
+    )
     args = parser.parse_args(argv)
     args.tasks = args.tasks or list(SIZES)
     if not {*args.tasks} <= {*SIZES}:
@@ -84,25 +92,29 @@ def measure(
     dtype: str,
     rounds: int,
     out: Path,
+    processor_time: bool = False,
 ) -> dict[str, list[dict]]:
     """A table for every task and phase, printed and written as soon as it is there."""
+    unit = 'processor seconds, one thread' if processor_time else 'seconds'
     sections = {}
     for task, phase in product(tasks, phases):
         precision = dtype if phase == 'training' else 'float32'
         title = f'{NAMES[task]}: {phase} in {precision}'
         print(f'{title}: time of {", ".join(forms)} in turn …', flush=True)
-        seconds = common.in_own_process(times, task, phase, forms, dtype, rounds)
+        seconds = common.in_own_process(times, task, phase, forms, dtype, rounds, processor_time)
         memory = {}
         for form in forms:
             print(f'{title}: memory of {form} …', flush=True)
             memory[form] = common.in_own_process(peak, task, phase, form, dtype)
-        sections[title] = [row(form, seconds, memory) for form in forms]
+        sections[title] = [row(form, seconds, memory, unit) for form in forms]
         print(f'\n## {title}\n\n{common.table(sections[title])}\n', flush=True)
         common.write(out, 'dense_step', 'Dense models: time and memory', sections)
     return sections
 
 
-def row(form: str, seconds: dict[str, float], memory: dict[str, dict]) -> dict[str, object]:
+def row(
+    form: str, seconds: dict[str, float], memory: dict[str, dict], unit: str
+) -> dict[str, object]:
     """A line of the table; ratios are to the stock form, None where that was not measured."""
 
     def ratio(values: dict[str, float]) -> float | None:
@@ -111,7 +123,7 @@ def row(form: str, seconds: dict[str, float], memory: dict[str, dict]) -> dict[s
     peaks = {name: found['peak'] / 2**30 for name, found in memory.items()}
     return {
         'form': form,
-        'seconds': seconds[form],
+        unit: seconds[form],
         'time / stock': ratio(seconds),
         'peak GiB': peaks[form],
         'peak / stock': ratio(peaks),
@@ -119,11 +131,16 @@ def row(form: str, seconds: dict[str, float], memory: dict[str, dict]) -> dict[s
     }
 
 
-def times(task: str, phase: str, forms: Sequence[str], dtype: str, rounds: int) -> dict[str, float]:
+def times(
+    task: str, phase: str, forms: Sequence[str], dtype: str, rounds: int, processor_time: bool
+) -> dict[str, float]:
     """Median seconds of every form, all of them in this process."""
     quiet()
+    clock = time.process_time if processor_time else time.perf_counter
+    if processor_time:
+        torch.set_num_threads(1)
     steps = {form: build_step(task, form, phase, dtype)[1] for form in forms}
-    return common.medians(common.in_turn(steps, rounds))
+    return common.medians(common.in_turn(steps, rounds, clock=clock))
 
 
 def peak(task: str, phase: str, form: str, dtype: str) -> dict[str, int]:
