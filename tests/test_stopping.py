@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from bootmae_mm.checkpoint.whole import read_checkpoint
@@ -76,19 +77,20 @@ def test_the_exit_code_goes_where_the_launcher_wants_it(tmp_path, monkeypatch):
     assert stopping.exit_code() == 0 and (tmp_path / 'stop').read_text() == '99'
 
 
-def config_file(folder: Path, name: str) -> Path:
+def config_file(folder: Path, name: str, drop_path: float = 0.2) -> Path:
     """A run of 2 processes × batch 2 × 2 accumulated batches, with workers and drop path."""
     cfg = run_config(folder / 'images', folder / name, total=8, batch=2, epochs=6)
-    cfg.model.backbone.drop_path_rate = 0.2
+    cfg.model.backbone.drop_path_rate = drop_path
+    cfg.optim_wrapper.optimizer.eps = 1e-4  # see test_distributed.py
     cfg.train_dataloader.update(num_workers=1, persistent_workers=True)
     cfg.dump(folder / f'{name}.py')
     return folder / f'{name}.py'
 
 
-def launch(config: Path, work_dir: Path) -> subprocess.Popen:
-    """Two processes, through the script that users call."""
+def launch(config: Path, work_dir: Path, processes: int = 2) -> subprocess.Popen:
+    """Through the script that users call."""
     return subprocess.Popen(
-        [ROOT / 'tools/dist_train.sh', config, '2', '--work-dir', work_dir],
+        [ROOT / 'tools/dist_train.sh', config, str(processes), '--work-dir', work_dir],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -131,6 +133,32 @@ def test_two_processes_stop_together_and_go_on(tmp_path, whom):
     expected, found = (read_checkpoint(tmp_path / n / 'epoch_6.pth') for n in ('whole', 'stopped'))
     for part in ('state_dict', 'optimizer'):
         assert_identical(expected[part], found[part], part)
+
+
+@pytest.mark.long
+def test_one_process_goes_on_for_two(tmp_path):
+    """With four instead of two accumulated batches: the total batch stays, and so do the weights but
+    for rounding."""
+    write_images(tmp_path / 'images', 26)
+    whole = launch(config_file(tmp_path, 'whole', drop_path=0.0), tmp_path / 'whole')
+    assert whole.wait() == 0, whole.stdout.read()
+
+    config, work_dir = config_file(tmp_path, 'stopped', drop_path=0.0), tmp_path / 'stopped'
+    first = launch(config, work_dir)
+    while iterations(work_dir) < 7:
+        assert first.poll() is None, first.stdout.read()
+        time.sleep(0.01)
+    first.send_signal(signal.SIGTERM)
+    output, _ = first.communicate()
+    assert first.returncode == 99, output
+    second = launch(config, work_dir, processes=1)
+    output, _ = second.communicate()
+    assert second.returncode == 0, output
+    assert 'Total batch 8 = 2 per process × 1 processes × 4 accumulated' in output
+    expected, found = (read_checkpoint(tmp_path / n / 'epoch_6.pth') for n in ('whole', 'stopped'))
+    assert expected['meta']['optimizer_steps'] == found['meta']['optimizer_steps'] == 18
+    for name, tensor in expected['state_dict'].items():
+        torch.testing.assert_close(found['state_dict'][name], tensor, rtol=1e-4, atol=1e-5)
 
 
 def training_processes(work_dir: Path) -> list[int]:
