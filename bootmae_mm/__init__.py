@@ -8,7 +8,7 @@ from ._stack import require_stack
 
 require_stack()
 
-from . import encoder, memory, optim, pretrain, resume, total_batch, transfer  # noqa: E402
+from . import distributed, encoder, memory, optim, pretrain, resume, total_batch, transfer  # noqa: E402
 from .data_check.hook import DataCheckHook  # noqa: E402
 from .data_check.seg_labels import CheckSegLabels  # noqa: E402
 from .version import __version__  # noqa: E402
@@ -17,6 +17,7 @@ __all__ = [
     'CheckSegLabels',
     'DataCheckHook',
     '__version__',
+    'distributed',
     'encoder',
     'memory',
     'optim',

@@ -6,6 +6,7 @@ from mmengine.config import Config, ConfigDict
 
 from .checkpoint import read_state_dict
 from .checkpoint.complete import load_completely
+from .config_check.check import check_config
 from .data_check.paths import check_config_paths
 from .training import build_runner, is_first_process, leave_process_group
 
@@ -30,8 +31,8 @@ def test(cfg: Config, checkpoint: str) -> dict[str, float]:
         The metrics.
 
     Raises:
-        ValueError: If the config has no test set, its data is missing or malformed, or the
-            checkpoint does not fit the model.
+        ValueError: If the config has no test set, or errors in its keys and values; its data is missing
+            or malformed; or the checkpoint does not fit the model.
     """
     if cfg.get('test_dataloader') is None:
         raise ValueError(
@@ -39,6 +40,7 @@ def test(cfg: Config, checkpoint: str) -> dict[str, float]:
             'fine-tuning, probing, segmentation or detection.'
         )
     if is_first_process():
+        check_config(cfg)
         check_config_paths(cfg, ['test'])
     for name in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler'):
         cfg[name] = None

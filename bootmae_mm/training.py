@@ -7,7 +7,9 @@ import sys
 import torch
 from mmengine.config import Config
 
+from .config_check.check import check_config
 from .data_check.paths import check_config_paths
+from .distributed import join_over_gloo
 from .resume import ResumableRunner, TrainingStopped
 from .resume.files import names
 
@@ -24,7 +26,7 @@ def build_runner(cfg: Config) -> ResumableRunner:
     if cfg.get('launcher', 'none') != 'none':
         os.environ.setdefault('LOCAL_RANK', '0')
         cfg.env_cfg.dist_cfg.backend = 'gloo'
-        torch.distributed.init_process_group('gloo')
+        join_over_gloo(cfg.env_cfg.dist_cfg)
         cfg.model_wrapper_cfg = dict(
             type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False
         )
@@ -57,10 +59,12 @@ def train(cfg: Config) -> None:
     """Train as ``cfg`` says, and leave the process group properly.
 
     Raises:
-        ValueError: If data that ``cfg`` names is missing or malformed.
+        ValueError: If ``cfg`` has keys or values that nothing knows, or data that it names is
+            missing or malformed.
         TrainingStopped: A ``SystemExit``, if a signal ended the run before its time.
     """
     if is_first_process():
+        check_config(cfg)
         check_config_paths(cfg)
     code = None
     try:

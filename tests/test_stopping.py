@@ -137,8 +137,7 @@ def test_two_processes_stop_together_and_go_on(tmp_path, whom):
 
 @pytest.mark.long
 def test_one_process_goes_on_for_two(tmp_path):
-    """With four instead of two accumulated batches: the total batch stays, and so do the weights but
-    for rounding."""
+    """With four accumulated batches instead of two: the same weights but for rounding."""
     write_images(tmp_path / 'images', 26)
     whole = launch(config_file(tmp_path, 'whole', drop_path=0.0), tmp_path / 'whole')
     assert whole.wait() == 0, whole.stdout.read()

@@ -10,6 +10,7 @@ The same command again goes on where the run was stopped, by whatever. SIGTERM, 
 import argparse
 
 from bootmae_mm import command_line
+from bootmae_mm.distributed import report_failures
 from bootmae_mm.training import go_on, train
 
 
@@ -33,6 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@report_failures
 def main(argv: list[str] | None = None) -> None:
     """Train."""
     args = parse_args(argv)

@@ -53,9 +53,10 @@ class BootMAEViT(VisionTransformer):
             may also be ``dict(type='PretrainedEncoder', checkpoint=path)``.
 
     Raises:
-        ValueError: If the heads do not divide the width or 4 does not, a global block is not one
-            of the encoder's, windows are combined with relative position bias, or 'sincos' with a
-            trained position embedding.
+        ValueError: If ``arch`` is not known or incomplete, the heads do not divide the width or 4
+            does not, one of ``out_indices`` or ``global_blocks`` is not one of its blocks,
+            windows are combined with relative position bias, or 'sincos' with a trained position
+            embedding.
     """
 
     arch_zoo = {
@@ -76,13 +77,10 @@ class BootMAEViT(VisionTransformer):
         norm_cfg: dict = dict(type='LN', eps=1e-6),  # noqa: B006  (never changed)
         **kwargs,
     ) -> None:
+        settings = self.settings_of(arch)
+        num_heads, num_layers = settings['num_heads'], settings['num_layers']
+        require_blocks(kwargs.get('out_indices', -1), num_layers)
         super().__init__(arch=arch, norm_cfg=norm_cfg, **kwargs)
-        num_heads = self.arch_settings['num_heads']
-        if self.embed_dims % num_heads:
-            raise ValueError(
-                f'The number of heads must divide the width, found {num_heads} heads and width '
-                f'{self.embed_dims}; change num_heads or embed_dims in arch.'
-            )
         if new_grid_pos_embed not in ('resize', 'sincos'):
             raise ValueError(
                 f"new_grid_pos_embed must be 'resize' or 'sincos', found {new_grid_pos_embed!r}."
@@ -111,6 +109,32 @@ class BootMAEViT(VisionTransformer):
         self._check_fixed_pos_embed()
         if self.frozen_stages > 0:
             self._freeze_stages()
+
+    @classmethod
+    def settings_of(cls, arch: str | dict) -> dict[str, int]:
+        """``embed_dims``, ``num_layers``, ``num_heads``, ``feedforward_channels`` of an ``arch``.
+
+        Raises:
+            ValueError: If it is not known or incomplete, or the heads do not divide the width.
+        """
+        if isinstance(arch, str) and arch.lower() not in cls.arch_zoo:
+            raise ValueError(
+                f'Expected arch to be one of {", ".join(sorted(cls.arch_zoo))}, or a dict, found '
+                f'{arch!r}; choose one.'
+            )
+        settings = cls.arch_zoo[arch.lower()] if isinstance(arch, str) else arch
+        missing = [name for name in cls.arch_zoo['base'] if name not in settings]
+        if missing:
+            raise ValueError(
+                f'Expected {", ".join(cls.arch_zoo["base"])} in arch, found no '
+                f'{", ".join(missing)}; add it.'
+            )
+        if settings['embed_dims'] % settings['num_heads']:
+            raise ValueError(
+                f'The number of heads must divide the width, found {settings["num_heads"]} heads '
+                f'and width {settings["embed_dims"]}; change num_heads or embed_dims in arch.'
+            )
+        return settings
 
     @torch.no_grad()
     def _fill_pos_embed(self) -> None:
@@ -250,4 +274,18 @@ class BootMAEViT(VisionTransformer):
         sides = self.patch_embed.projection.kernel_size
         return tuple(
             -(-length // side) for length, side in zip(images_BCHW.shape[2:], sides, strict=True)
+        )
+
+
+def require_blocks(indices: int | Sequence[int], num_layers: int) -> None:
+    """Check that ``out_indices`` are blocks of an encoder.
+
+    Raises:
+        ValueError: If not.
+    """
+    indices = [indices] if isinstance(indices, int) else list(indices)
+    if not all(-num_layers <= index < num_layers for index in indices):
+        raise ValueError(
+            f'The encoder has blocks 0 to {num_layers - 1}, found out_indices={indices}; choose '
+            'some of them, or -1 for the last.'
         )

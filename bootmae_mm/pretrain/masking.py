@@ -123,7 +123,7 @@ class PatchMasking(BaseTransform):
             is not at least one mask.
     """
 
-    def __init__(self, grid: tuple[int, int], num_masked: int, num_masks: int = 1) -> None:
+    def __init__(self, grid: int | tuple[int, int], num_masked: int, num_masks: int = 1) -> None:
         self.grid = (grid, grid) if isinstance(grid, int) else tuple(grid)
         self.num_patches = self.grid[0] * self.grid[1]
         self.num_masked = num_masked
@@ -191,7 +191,7 @@ class BlockwiseMasking(PatchMasking):
 
     def __init__(
         self,
-        grid: tuple[int, int],
+        grid: int | tuple[int, int],
         num_masked: int,
         num_blocked: int | None = None,
         block_size: tuple[int, int] | None = None,

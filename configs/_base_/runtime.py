@@ -11,12 +11,15 @@ default_hooks = dict(
     # The newest two; keep_every=100 would keep every hundredth epoch as well.
     checkpoint=dict(type='DurableCheckpointHook', interval=1, max_keep_ckpts=2),
     stop=dict(type='StopOnSignalHook'),
+    stall=dict(type='StallHook'),  # says where a process hangs
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
+    # After ten minutes without an answer from a process the others end. Writing a checkpoint or
+    # validating on one process must take less.
+    dist_cfg=dict(backend='nccl', timeout=600),
 )
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_processor = dict(window_size=50)

@@ -1,0 +1,57 @@
+"""Find what would go wrong with a run, in seconds and without a GPU, before it starts.
+
+    python tools/doctor.py configs/pretrain/bootmae_vitb_800e.py --gpus 8
+    python tools/doctor.py CONFIG --cfg-options train_dataloader.dataset.data_root=/my/images
+
+Looks at versions, the config's keys and sizes, data, total batch and learning rate, schedules, the
+weights to start from, disk space and the work directory, and takes one small training step. Exits
+with 0 if training can start, 1 if there are problems, 2 if the command is wrong.
+"""
+
+import argparse
+import os
+import sys
+
+os.environ['CUDA_VISIBLE_DEVICES'] = ''  # before PyTorch: GPUs may be busy with another run
+
+from mmengine.config import Config  # noqa: E402
+
+from bootmae_mm import command_line  # noqa: E402
+from bootmae_mm.doctor.case import Case  # noqa: E402
+from bootmae_mm.doctor.checkup import examine  # noqa: E402
+
+MARKS = {'note': '', 'ok': 'ok', 'warning': 'warning', 'error': 'PROBLEM'}
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command_line.add_config_arguments(parser)
+    parser.add_argument(
+        '--gpus', type=int, default=1, metavar='N', help='GPUs of the run (default 1)'
+    )
+    parser.add_argument('--work-dir', help='of the run; default work_dirs/<config name>')
+    args = parser.parse_args(argv)
+    if args.gpus < 1:
+        parser.error(f'--gpus expects a number from 1 up, found {args.gpus}')
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    args = parse_args(argv)
+    case = Case(command_line.load_config(args), Config.fromfile(args.config), args.gpus)
+    counts, last = dict.fromkeys(MARKS, 0), None
+    for point, finding in examine(case):
+        head = point if point != last else ''
+        print(f'{head:<12} {MARKS[finding.level]:<8} {finding.sentence}', flush=True)
+        counts[finding.level] += 1
+        last = point
+    print(f'\nProblems: {counts["error"]}, warnings: {counts["warning"]}.')
+    return 1 if counts['error'] else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
