@@ -4,23 +4,18 @@ import logging
 import os
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from mmengine.dataset import default_collate
-from mmengine.hooks import Hook
-from mmpretrain.structures import DataSample
 from PIL import Image
 from torch.utils.data import DataLoader
 
 from bootmae_mm.pretrain import dataset as module
 from bootmae_mm.pretrain.dataset import IMAGE_EXTENSIONS, UnlabelledImages, find_images
-from bootmae_mm.pretrain.hooks import ImageReportHook
 from bootmae_mm.pretrain.sampling import EpochSampler, SampleKey
-from bootmae_mm.training import build_runner
 
-from .conftest import run_config, write_images
+from .conftest import write_images
 from .test_sampling import PIPELINE, digest
 
 BAD = {
@@ -288,74 +283,3 @@ class TestReplacement:
 
         with pytest.raises(KeyError, match='a bug'):
             UnlabelledImages(str(mixed), [PIPELINE[0], broken])[5]
-
-
-class CountIterations(Hook):
-    def __init__(self):
-        self.sizes = []
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        self.sizes.append(len(data_batch['inputs']))
-
-
-@pytest.fixture(scope='module')
-def reported(mixed, tmp_path_factory) -> tuple:
-    """The work directory of two epochs on the mixed folder, and the batch sizes."""
-    work_dir = tmp_path_factory.mktemp('report') / 'run'
-    runner, count = build_runner(run_config(mixed, work_dir, total=4, batch=4)), CountIterations()
-    runner.register_hook(count)
-    runner.train()
-    return work_dir, count.sizes
-
-
-class TestImageReport:
-    def test_training_on_a_mixed_folder_keeps_its_batches(self, reported):
-        assert reported[1] == [4] * 8
-
-    def test_every_file_is_listed_once(self, mixed, reported):
-        lines = (reported[0] / 'image_report.tsv').read_text(encoding='utf-8').splitlines()
-        rows = [line.split('\t') for line in lines]
-        found = {path: (what, why) for what, path, why in rows}
-        assert len(rows) == len(found) == 12
-        for name, why in CONVERTED.items():
-            assert found.pop(str(mixed / name)) == ('converted', why)
-        assert found.keys() == {str(mixed / name) for name in BAD}
-        assert {what for what, _ in found.values()} == {'skipped'}
-        assert all('Error: ' in why for _, why in found.values())
-
-    def test_the_log_counts_them_and_names_the_unreadable_ones_once(self, mixed, reported):
-        (log,) = reported[0].rglob('*.log')
-        (line,) = [line for line in log.read_text().splitlines() if 'Images: ' in line]
-        assert '4 unreadable files skipped' in line
-        assert '8 converted to RGB' in line
-        for name in BAD:
-            assert str(mixed / name) in line
-        assert str(reported[0] / 'image_report.tsv') in line
-
-    def test_later_epochs_add_what_is_new(self, tmp_path):
-        messages, hook = [], ImageReportHook()
-        logger = SimpleNamespace(warning=messages.append)
-        runner = SimpleNamespace(work_dir=str(tmp_path), logger=logger)
-        converted, *skipped = [('a.png', 'converted', 'L to RGB')] + [
-            (f'{index}.jpg', 'skipped', 'Error: reason') for index in range(8)
-        ]
-        for issues in ([skipped[0], converted], [skipped[0], skipped[1]], [converted], skipped):
-            batch = dict(data_samples=[DataSample(metainfo=dict(image_issues=issues))])
-            hook.after_train_iter(runner, 0, batch)
-            hook.after_train_epoch(runner)
-        rows = (tmp_path / 'image_report.tsv').read_text().splitlines()
-        assert rows == [
-            'converted\ta.png\tL to RGB',
-            *(f'skipped\t{index}.jpg\tError: reason' for index in range(8)),
-        ]
-        first, second, third = messages
-        assert '1 unreadable files skipped (0.jpg), 1 converted' in first
-        assert '1 unreadable files skipped (1.jpg), 0 converted' in second
-        assert '6 unreadable files skipped (2.jpg, 3.jpg, 4.jpg, 5.jpg, 6.jpg, …)' in third
-
-    def test_a_folder_of_plain_images_has_no_report(self, tmp_path):
-        folder = write_images(tmp_path / 'images', 4)
-        build_runner(run_config(folder, tmp_path / 'run', total=4, batch=4, epochs=1)).train()
-        assert not (tmp_path / 'run/image_report.tsv').exists()
-        (log,) = (tmp_path / 'run').rglob('*.log')
-        assert 'Images: ' not in log.read_text()

@@ -1,7 +1,6 @@
 """Hooks inside mmengine's own Runner: when the teacher moves, what is set, logged and restored."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -97,24 +96,12 @@ def test_a_run_from_weights_starts_with_a_copy_and_a_resumed_one_with_its_teache
     assert all(torch.equal(v, expected[k]) for k, v in record.first.items())
 
     cfg = run_config(folder, tmp_path / 'first', epochs=2)
-    cfg.resume = True
+    cfg.update(resume=True, accept_changes=True)
     record = Record()
     train(cfg, record)
     assert not record.start
     expected = {k.removeprefix('teacher.encoder.'): v for k, v in teacher.items()}
     assert all(torch.equal(v, expected[k]) for k, v in record.first.items())
-
-
-def test_resuming_after_an_epoch_gives_the_run_that_was_not_stopped(folder, tmp_path):
-    whole = train(run_config(folder, tmp_path / 'whole', epochs=3))
-    cfg = run_config(folder, tmp_path / 'halves', epochs=3)
-    cfg.train_cfg.max_epochs = 1
-    train(cfg)
-    cfg = run_config(folder, tmp_path / 'halves', epochs=3)
-    cfg.resume = True
-    halves = train(cfg)
-    assert halves.iter == whole.iter == 3 * 4
-    assert same(halves.model, whole.model)
 
 
 def test_schedules_are_set_every_epoch(folder, tmp_path):
@@ -198,17 +185,3 @@ def test_a_total_batch_that_cannot_be_made_is_refused(folder, tmp_path):
     cfg = run_config(folder, tmp_path / 'run', total=8, batch=3)
     with pytest.raises(ValueError, match='a total batch of 8, found .*batch_size=3 × 1 processes'):
         train(cfg)
-
-
-def test_the_image_report_takes_odd_names_and_does_not_repeat_itself(tmp_path):
-    """A name that is not UTF-8, or has a line end; a second run over the same files."""
-    folder = write_images(tmp_path / 'images', 14)
-    for name in (b'bad\xff.png', b'line\nend.png'):
-        (Path(os.fsdecode(os.fsencode(folder) + b'/' + name))).write_bytes(b'')
-    for epochs in (6, 12):
-        cfg = run_config(folder, tmp_path / 'run', epochs=epochs)
-        cfg.resume = epochs == 12
-        train(cfg)
-    lines = (tmp_path / 'run/image_report.tsv').read_text(encoding='utf-8').splitlines()
-    names = [line.split('\t')[1].rpartition('/')[2] for line in lines]
-    assert sorted(names) == ['bad\\udcff.png', 'line end.png']

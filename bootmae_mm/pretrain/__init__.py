@@ -7,7 +7,9 @@ from .data_wait import DataWaitHook
 from .dataset import UnlabelledImages
 from .decoder import TargetAwareDecoder
 from .heads import FeatureHead, PixelHead
-from .hooks import FeatureWeightHook, GradNormHook, ImageReportHook, MomentumTeacherHook
+from .health import HealthHook
+from .hooks import FeatureWeightHook, GradNormHook, MomentumTeacherHook
+from .image_report import ImageReportHook
 from .loading import LoadAnyImage
 from .masking import BlockwiseMasking, RandomMasking
 from .sampling import EpochSampler
@@ -23,6 +25,7 @@ __all__ = [
     'FeatureWeightHook',
     'FrozenTeacher',
     'GradNormHook',
+    'HealthHook',
     'ImageReportHook',
     'LoadAnyImage',
     'MomentumTeacher',

@@ -80,7 +80,7 @@ class UnlabelledImages(BaseDataset):
     A file that cannot be read is replaced by one drawn at random, the same one for the same
     :class:`.SampleKey`, so that batches keep their size; which files were replaced or converted is
     noted in the sample's ``image_issues``, a list of ``(path, what, why)``, for
-    :class:`~bootmae_mm.pretrain.hooks.ImageReportHook`.
+    :class:`~bootmae_mm.pretrain.image_report.ImageReportHook`.
 
     Args:
         data_root: The folder; with mmengine's ``data_prefix``, the one that prefix names in it.

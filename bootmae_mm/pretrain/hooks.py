@@ -1,9 +1,7 @@
 """What happens around the training step: one hook, one job."""
 
-import os
 from collections.abc import Sequence
 
-from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
@@ -111,63 +109,3 @@ class GradNormHook(Hook):
             runner.message_hub.update_scalar('train/grad_norm', norm.item())
 
         runner.optim_wrapper.optimizer.register_step_pre_hook(measure)
-
-
-def report_path(runner: Runner) -> str:
-    """Where skipped and converted images are listed."""
-    return os.path.join(runner.work_dir, 'image_report.tsv')
-
-
-def on_one_line(text: str) -> str:
-    """Text that fits a cell of a table: no tabs or line ends, undecodable bytes escaped."""
-    return ' '.join(text.encode('utf-8', 'backslashreplace').decode().split())
-
-
-@HOOKS.register_module()
-class ImageReportHook(Hook):
-    """Reports image files that were skipped or converted, each once by name.
-
-    After every epoch the processes pool what they met; new files go to
-    ``image_report.tsv`` in the work directory (``skipped | converted``, path, reason), their counts
-    and the first names of skipped ones to the log.
-    """
-
-    priority = 'LOW'
-
-    def __init__(self) -> None:
-        self.met = {}
-        self.reported = set()
-
-    def before_train(self, runner: Runner) -> None:
-        """A resumed run does not report again what its report has."""
-        if os.path.isfile(report_path(runner)):
-            with open(report_path(runner), encoding='utf-8') as file:
-                self.reported.update(line.split('\t')[1] for line in file)
-
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
-        """Note what this batch met."""
-        for sample in data_batch['data_samples']:
-            for path, what, why in sample.get('image_issues', ()):
-                self.met[on_one_line(path)] = (what, on_one_line(why))
-
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Report the files that are new."""
-        met = {}
-        for part in all_gather_object(self.met):
-            met.update(part)
-        new = sorted((what, path, why) for path, (what, why) in met.items())
-        new = [row for row in new if row[1] not in self.reported]
-        self.reported.update(row[1] for row in new)
-        if new and is_main_process():
-            self._write(runner, new)
-
-    def _write(self, runner: Runner, rows: list[tuple[str, str, str]]) -> None:
-        report = report_path(runner)
-        with open(report, 'a', encoding='utf-8') as file:
-            file.writelines('\t'.join(row) + '\n' for row in rows)
-        skipped = [path for what, path, _ in rows if what == 'skipped']
-        names = ', '.join(skipped[:5]) + (', …' if len(skipped) > 5 else '')
-        runner.logger.warning(
-            f'Images: {len(skipped)} unreadable files skipped{f" ({names})" if skipped else ""}, '
-            f'{len(rows) - len(skipped)} converted to RGB; all of them are listed in {report}.'
-        )

@@ -42,4 +42,5 @@ custom_hooks = [
     dict(type='GradNormHook'),
     dict(type='ImageReportHook'),
     dict(type='DataWaitHook'),  # warns when training waits for data
+    dict(type='HealthHook'),  # warns of a run that goes wrong, and stops it if that lasts
 ]
