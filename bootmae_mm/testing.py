@@ -31,8 +31,8 @@ def test(cfg: Config, checkpoint: str) -> dict[str, float]:
         The metrics.
 
     Raises:
-        ValueError: If the config has no test set, or errors in its keys and values; its data is missing
-            or malformed; or the checkpoint does not fit the model.
+        ValueError: If the config has no test set, or errors in its keys and values; its data is
+            missing or malformed; or the checkpoint does not fit the model.
     """
     if cfg.get('test_dataloader') is None:
         raise ValueError(

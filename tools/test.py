@@ -7,6 +7,7 @@ tools/dist_test.sh CONFIG CHECKPOINT 8
 import argparse
 
 from bootmae_mm import command_line, testing
+from bootmae_mm.distributed import report_failures
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -27,6 +28,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@report_failures
 def main(argv: list[str] | None = None) -> None:
     """Test."""
     args = parse_args(argv)
