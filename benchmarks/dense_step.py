@@ -15,7 +15,6 @@ encoder's forward pass keeps for its backward pass: counted, so that it repeats 
 """
 
 import argparse
-import time
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
@@ -113,7 +112,7 @@ def measure(
 
 
 def row(
-    form: str, seconds: dict[str, float], memory: dict[str, dict], unit: str
+    form: str, seconds: dict[str, float], memory: dict[str, dict], unit: str = 'seconds'
 ) -> dict[str, object]:
     """A line of the table; ratios are to the stock form, None where that was not measured."""
 
@@ -136,7 +135,7 @@ def times(
 ) -> dict[str, float]:
     """Median seconds of every form, all of them in this process."""
     quiet()
-    clock = time.process_time if processor_time else time.perf_counter
+    clock = 'process_time' if processor_time else 'perf_counter'
     if processor_time:
         torch.set_num_threads(1)
     steps = {form: build_step(task, form, phase, dtype)[1] for form in forms}

@@ -223,8 +223,8 @@ def odd_names() -> Iterator[Entry]:
 
 
 GROUPS = (
-    good, sizes, damaged_metadata, converted, huge_headers, other_bombs, no_images, unknown_ranges, truncated,
-    flipped, no_files, odd_names,
+    good, sizes, damaged_metadata, converted, huge_headers, other_bombs, no_images, unknown_ranges,
+    truncated, flipped, no_files, odd_names,
 )  # fmt: skip
 
 

@@ -96,7 +96,9 @@ class TestReport:
         expected = ['a b', 'a  b', 'a\\tb', 'a\\nb', 'a\\\\nb', 'a\\udcff', 'é', '\\u2028', 'new']
         assert sorted(found) == sorted(expected)
 
-    @pytest.mark.parametrize('lost', ['skipped\tb.jp', 'skipped\tb.jpg\tErr', '\0\0\0', '\tx', ''])
+    @pytest.mark.parametrize(
+        'lost', ['skipped\tb.jp', 'skipped\tb.jpg', 'skipped\tb.jpg\tErr', '\0\0\0', '\tx', '']
+    )
     def test_a_report_that_a_crash_cut_off(self, tmp_path, lost):
         report = tmp_path / 'image_report.tsv'
         report.write_text(f'skipped\ta.jpg\tError: reason\n{lost}')

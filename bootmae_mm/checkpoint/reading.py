@@ -1,15 +1,18 @@
 """Reading weights from files that need not be trusted."""
 
+import logging
+import re
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, print_log
 from safetensors.torch import load_file
 from torch import Tensor
 
+from .checksums import check_sums
 from .release import State
 
 
@@ -18,6 +21,10 @@ def read_state_dict(path: str | Path) -> State:
 
     Reads PyTorch files of mmengine, of the release and of bare weights; and safetensors, known by
     their suffix ``.safetensors``.
+
+    A file with check sums, as PyTorch writes since 1.6, is read only if all of it is as it was
+    written. Older files, which a warning names, and safetensors have none: there a change inside a
+    tensor goes unnoticed, other damage does not.
 
     Raises:
         ValueError: If there is no such file, it is damaged, it holds objects other than tensors,
@@ -28,16 +35,11 @@ def read_state_dict(path: str | Path) -> State:
     if not path.is_file():
         raise ValueError(f'Expected a checkpoint file, found nothing at {str(path)!r}.')
     try:
-        if path.suffix == '.safetensors':
-            content = load_file(path)
-        else:
-            with torch.serialization.safe_globals(_safe_globals()):
-                content = torch.load(path, map_location='cpu', weights_only=True)
+        content = _read(path)
     except Exception as error:  # a damaged file makes torch's reader raise almost anything
-        first_line = str(error).strip().partition('\n')[0]
         raise ValueError(
             f'Expected a checkpoint of tensors, found a file that is damaged or holds other '
-            f'objects at {str(path)!r} ({first_line}).'
+            f'objects at {str(path)!r} ({_reason(error)}); fetch it anew or give another.'
         ) from error
     for key in ('state_dict', 'model', 'module'):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
@@ -45,6 +47,33 @@ def read_state_dict(path: str | Path) -> State:
     if not isinstance(content, Mapping) or not any(isinstance(v, Tensor) for v in content.values()):
         raise ValueError(f'Expected weights in {str(path)!r}, found none.')
     return {name: value for name, value in content.items() if isinstance(value, Tensor)}
+
+
+def _read(path: Path) -> object:
+    """All that is in a file."""
+    if path.suffix == '.safetensors':
+        return load_file(path)
+    has_sums = check_sums(path)
+    with torch.serialization.safe_globals(_safe_globals()):
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    if not has_sums:
+        print_log(
+            f'{str(path)!r} has no check sums, so a change inside one of its tensors would go '
+            'unnoticed; PyTorch since 1.6 writes them: save the weights anew.',
+            logger='current',
+            level=logging.WARNING,
+        )
+    return content
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a file, in a line, without torch's advice to run the code in it."""
+    text = str(error)
+    if asked := re.search(r'GLOBAL (\S+)', text):
+        return f'it asks for {asked[1]}'
+    if told := re.search(r'WeightsUnpickler error: (.*)', text):
+        text = told[1]
+    return f'{type(error).__name__}: {text.strip().partition(chr(10))[0]}'.rstrip(': .')
 
 
 def _safe_globals() -> list:
