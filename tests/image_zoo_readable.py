@@ -56,7 +56,7 @@ def good() -> Iterator[Entry]:
     ]:
         yield read(f'behind_{name}.jpg', encoded('JPEG') + junk, 'garbage behind')
         yield read(f'behind_{name}.png', encoded('PNG') + junk, 'garbage behind')
-    film = 1000 * b'\xff\xda\0\x02'  # what starts scans, behind the end of the picture
+    film = b'\0\2' + 1000 * b'\xff\xda\0\2'  # what starts scans, behind the end of the picture
     yield read('film.jpg', encoded('JPEG', progressive=True) + film, 'garbage behind')
     profile = np.random.default_rng(3).bytes(3000)
     yield read('profile.jpg', encoded('JPEG', icc_profile=profile), 'broken ICC profile')
