@@ -39,7 +39,7 @@ def alarm():
         raise TimeoutError('Reading a file takes for ever.')
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(300)
+    signal.alarm(600)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
