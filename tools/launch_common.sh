@@ -70,13 +70,13 @@ launch_processes() {
 # would take its processes along in the middle of a step, but makes a file appear: training looks for
 # it, writes a checkpoint, puts its exit code there (99) and ends. A second signal ends the command.
 run_stoppable() {
-    local child code=0
+    local child='' code=0
     STOP_FILE=$(mktemp -u "$PWD/.bootmae_stop.XXXXXX")
     export BOOTMAE_STOP_FILE=$STOP_FILE
+    trap 'stop_or_end "$child"' TERM INT USR1
     set -m # the command gets a process group of its own, which Ctrl-C does not reach
     "$@" &
     child=$!
-    trap 'stop_or_end "$child"' TERM INT USR1
     while kill -0 "$child" 2>/dev/null; do
         code=0
         wait "$child" || code=$?
@@ -89,10 +89,10 @@ run_stoppable() {
 }
 
 stop_or_end() {
-    if [[ -e $STOP_FILE ]]; then
-        kill -TERM "$1"
-    else
-        echo "$(basename "$0"): a signal: training ends its step and writes a checkpoint" >&2
+    if [[ ! -e $STOP_FILE ]]; then
         : >"$STOP_FILE"
+        echo "$(basename "$0"): a signal: training ends its step and writes a checkpoint" >&2
+    elif [[ -n $1 ]]; then
+        kill -TERM "$1"
     fi
 }
