@@ -16,7 +16,9 @@ from .conftest import ROOT
 RECIPES = {
     'bootmae_vitb_200e': dict(epochs=200, floor=1e-4, width=768, depth=12, decays=3),
     'bootmae_vitb_300e': dict(epochs=300, floor=1e-4, width=768, depth=12, decays=3),
+    'bootmae_vitb_400e': dict(epochs=400, floor=1e-4, width=768, depth=12, decays=3),
     'bootmae_vitb_800e': dict(epochs=800, floor=1e-4, width=768, depth=12, decays=3),
+    'bootmae_vitb_1600e': dict(epochs=1600, floor=1e-4, width=768, depth=12, decays=3),
     'bootmae_vitl_300e': dict(epochs=300, floor=1e-5, width=1024, depth=24, decays=2),
     'bootmae_vitl_800e': dict(epochs=800, floor=1e-5, width=1024, depth=24, decays=2),
 }

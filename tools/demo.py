@@ -45,8 +45,7 @@ def draw(data: Path) -> None:
     """Draw the data sets and choose the labelled subset; nothing the second time."""
     root = data / 'shapes'
     layout.write_imagenet_layout(
-        root, NUM_TRAIN, NUM_VAL, size=32, seed=0,
-        classes=stages.DENSE_CLASSES, **STYLE,
+        root, NUM_TRAIN, NUM_VAL, size=32, seed=0, **STYLE,
         progress=lambda done, total: done % 2000 or say(f'  {done} of {total} pictures'),
     )  # fmt: skip
     labelled = layout.labelled_subset(root, LABELS_PER_CLASS)

@@ -1,0 +1,77 @@
+"""What is kept of a run when its work directory is gone: scores, time, versions, origin.
+
+A record is made from what the run wrote, by :func:`write_record`, and never by hand.
+"""
+
+import json
+from pathlib import Path
+
+from . import logs
+from .cells import Metric
+from .paper import TABLES
+from .runs import Home, Run
+
+
+def metrics_of(config: str) -> list[Metric]:
+    """What the tables measure in a run of this config."""
+    scores = (
+        score for table in TABLES.values() for row in table.rows for score in row.scores
+    )  # fmt: skip
+    return list(dict.fromkeys(score.metric for score in scores if score.config == config))
+
+
+def make_record(run: Run, home: Home) -> dict:
+    """The record of a run that is done."""
+    work_dir = run.work_dir(home)
+    lines = logs.scalars(work_dir)
+    values = {metric.title: logs.score(lines, metric) for metric in metrics_of(run.config)}
+    sessions = logs.sessions(work_dir)
+    log = logs.newest_log(work_dir)
+    return dict(
+        config=run.config,
+        budget=run.budget,
+        seed=run.seed,
+        scores={name: value for name, value in values.items() if value is not None},
+        seconds_per_iteration=logs.seconds_per_iteration(lines),
+        hours=round(sum(s.seconds for s in sessions) / 3600, 4),
+        device_hours=round(sum(s.seconds * s.processes for s in sessions) / 3600, 4),
+        cpu_hours=cpu_hours(work_dir),
+        starts=[str(origin.checkpoint(home)) for origin in run.origins(home)],
+        checkpoint=last_checkpoint(work_dir),
+        log=str(log) if log else None,
+        versions=logs.versions(work_dir),
+    )
+
+
+def cpu_hours(work_dir: Path) -> float | None:
+    """Processor time of all starts, for runs that were started by ``tools/reproduce.py``."""
+    usage = work_dir / 'usage.jsonl'
+    if not usage.is_file():
+        return None
+    used = [json.loads(line)['cpu_seconds'] for line in usage.read_text().splitlines()]
+    return round(sum(used) / 3600, 4)
+
+
+def last_checkpoint(work_dir: Path) -> str | None:
+    """The path that mmengine noted."""
+    note = work_dir / 'last_checkpoint'
+    return note.read_text().strip() if note.is_file() else None
+
+
+def write_record(run: Run, path: Path, home: Home) -> dict:
+    """Write the record of a run that is done, unless its work directory is gone; returns it."""
+    if logs.state(run, home) != logs.DONE:
+        return json.loads(path.read_text())
+    record = make_record(run, home)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + '\n')
+    return record
+
+
+def read_records(home: Home) -> dict[Run, dict]:
+    """All records that are kept."""
+    records = {}
+    for path in sorted(home.results.glob('*/*.json')):
+        record = json.loads(path.read_text())
+        records[Run(record['config'], record['budget'], record['seed'])] = record
+    return records

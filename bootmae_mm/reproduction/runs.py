@@ -1,0 +1,106 @@
+"""Where the run of a config lies, what it starts from, and how far it is."""
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from mmengine.config import Config
+
+FULL, REDUCED = 'full', 'reduced'
+REDUCED_EPOCHS = 4 / 300  # of those of the paper
+KINDS = ('pretrain', 'finetune', 'linear', 'seg', 'det')
+
+
+class Home(NamedTuple):
+    """Where things lie.
+
+    Args:
+        configs: The folder ``configs/``.
+        work: Runs are written below it.
+        results: Records of runs are kept below it.
+    """
+
+    configs: Path = Path('configs')
+    work: Path = Path('work_dirs')
+    results: Path = Path('results')
+
+
+class Run(NamedTuple):
+    """One training of a config.
+
+    Args:
+        config: Path below ``configs/`` without ``.py``.
+        budget: 'full', the config as it is, or 'reduced', see :mod:`.reduced`.
+        seed: Of the run, and of the pretraining that it starts from.
+    """
+
+    config: str
+    budget: str = FULL
+    seed: int = 0
+
+    @property
+    def kind(self) -> str:
+        """One of ``KINDS``."""
+        return self.config.partition('/')[0]
+
+    @property
+    def name(self) -> str:
+        """The config's own name: the work directory of a full run of seed 0 bears it."""
+        return self.config.rpartition('/')[2]
+
+    def work_dir(self, home: Home) -> Path:
+        """Where the run is written."""
+        if self.budget == REDUCED:
+            return home.work / REDUCED / f'{self.name}_seed{self.seed}'
+        return home.work / (f'{self.name}_seed{self.seed}' if self.seed else self.name)
+
+    def checkpoint(self, home: Home) -> Path:
+        """The last checkpoint of a pretraining, there when it is done."""
+        return self.work_dir(home) / f'epoch_{self.epochs(home)}.pth'
+
+    def epochs(self, home: Home) -> int:
+        """Epochs of a pretraining."""
+        full = load(home.configs, self.config).train_cfg.max_epochs
+        return full if self.budget == FULL else epochs_of(full)
+
+    def origins(self, home: Home) -> list['Run']:
+        """The pretraining whose weights the run starts from, or whose features are its target.
+
+        A checkpoint that is no run of ours (the weights of another project) is not among them.
+        """
+        paths = origin_paths(load(home.configs, self.config).model)
+        names = [Path(path).parent.name for path in paths]
+        known = pretrainings(home.configs)
+        return [Run(known[name], self.budget, self.seed) for name in names if name in known]
+
+
+def epochs_of(full: int) -> int:
+    """Epochs at the reduced size."""
+    return max(1, round(full * REDUCED_EPOCHS))
+
+
+def origin_paths(model: dict) -> list[str]:
+    """Paths of the checkpoints that a model's config names."""
+    backbone = model['backbone'].get('init_cfg') or {}
+    teacher = model.get('teacher') or {}
+    found = (part.get('checkpoint') for part in (backbone, teacher))
+    return [path for path in found if path]
+
+
+@cache
+def load(configs: Path, config: str) -> Config:
+    """A config by its path below ``configs/``, read once; do not change it."""
+    return Config.fromfile(configs / f'{config}.py', import_custom_modules=False)
+
+
+@cache
+def pretrainings(configs: Path) -> dict[str, str]:
+    """Names of the pretraining configs, and their paths below ``configs/``."""
+    files = (configs / 'pretrain').rglob('*.py')
+    return {file.stem: str(file.relative_to(configs).with_suffix('')) for file in files}
+
+
+def external_weights(run: Run, home: Home) -> list[str]:
+    """Checkpoints that the run needs and that no config here makes."""
+    paths = origin_paths(load(home.configs, run.config).model)
+    return [path for path in paths if Path(path).parent.name not in pretrainings(home.configs)]

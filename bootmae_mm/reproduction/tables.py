@@ -1,0 +1,188 @@
+"""The paper's tables beside our numbers."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from .cells import SECONDS, Row, Score, Table
+from .runs import FULL, REDUCED, Run
+
+Records = Mapping[Run, dict]
+REPRODUCED, SMALL, MISSING, QUOTED = 'reproduced', 'reduced budget', 'not run', 'quoted'
+
+
+class Ours(NamedTuple):
+    """Our value of a cell: one number per seed, and with which budget they were found."""
+
+    values: tuple[float, ...]
+    budget: str
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return statistics.mean(self.values)
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation over the seeds; None for a single one."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+    def __str__(self) -> str:
+        digits = 3 if self.mean < 10 and self.budget == FULL else 1
+        text = f'{self.mean:.{digits}f}'
+        return text if self.spread is None else f'{text} ± {self.spread:.{digits}f}'
+
+
+def runs_of(records: Records, config: str | None, budget: str) -> list[Run]:
+    """The recorded runs of a config, by seed."""
+    return sorted(run for run in records if run.config == config and run.budget == budget)
+
+
+def ours(records: Records, score: Score, budget: str | None = None) -> Ours | None:
+    """Our value of a cell: of full runs where there are some, else of reduced ones."""
+    for candidate in (budget,) if budget else (FULL, REDUCED):
+        runs = runs_of(records, score.config, candidate)
+        title = score.metric.title
+        values = tuple(
+            records[run]['scores'][title] for run in runs if title in records[run]['scores']
+        )
+        if values:
+            return Ours(values, candidate)
+    return None
+
+
+def status(found: Ours | None, score: Score) -> str:
+    """What the cell's number is worth."""
+    if found is None:
+        return MISSING if score.config else QUOTED
+    return REPRODUCED if found.budget == FULL else SMALL
+
+
+HEADER = (
+    'score',
+    'paper',
+    'ours',
+    'difference',
+    'paper, to reference',
+    'ours, to reference',
+    'status',
+)
+
+
+def rows_of(table: Table, records: Records) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Header and rows of a table, as text. A line per score; the difference is taken from full runs
+    only, and the last two numbers compare a row with the table's row of reference."""
+    rows = []
+    for row in table.rows:
+        for score in row.scores:
+            found = ours(records, score)
+            rows.append((*row.cells, score.metric.title, *compared(table, score, found, records)))
+    return (*table.header, *HEADER), rows
+
+
+def compared(table: Table, score: Score, found: Ours | None, records: Records) -> tuple[str, ...]:
+    """Paper, ours, difference, both differences to the reference, status."""
+    reference = score_like(table.rows[table.reference], score)
+    base = ours(records, reference, found.budget) if found and reference else None
+    full = found.mean if found and found.budget == FULL else None
+    return (
+        number(score.paper, score),
+        str(found) if found else '–',
+        signed(minus(full, score.paper), score),
+        signed(minus(score.paper, reference and reference.paper), score),
+        signed(minus(found and found.mean, base and base.mean), score),
+        status(found, score),
+    )
+
+
+def score_like(row: Row, score: Score) -> Score | None:
+    """The score of a row that measures the same."""
+    return next((other for other in row.scores if other.metric is score.metric), None)
+
+
+def minus(first: float | None, second: float | None) -> float | None:
+    """The difference of two numbers that may be missing."""
+    return None if first is None or second is None else first - second
+
+
+def number(value: float | None, score: Score) -> str:
+    """A number of the paper, as the paper prints it."""
+    return '–' if value is None else f'{value:.{3 if score.metric is SECONDS else 1}f}'
+
+
+def signed(value: float | None, score: Score) -> str:
+    """A difference."""
+    return '–' if value is None else f'{value:+.{3 if score.metric is SECONDS else 1}f}'
+
+
+class Agreement(NamedTuple):
+    """Pairs of rows that the paper ranks: ranked alike here, the other way round, or closer
+    together than twice the standard error of their difference."""
+
+    alike: int
+    reversed: int
+    undecided: int
+
+
+def agreement(table: Table, records: Records, budget: str) -> dict[str, Agreement]:
+    """How far our ranking of the rows is the paper's, per score that at least two rows have."""
+    scores: dict[str, list[tuple[float, Ours]]] = {}
+    for row in table.rows:
+        for score in row.scores:
+            found = ours(records, score, budget)
+            if found and score.paper is not None:
+                scores.setdefault(score.metric.title, []).append((score.paper, found))
+    return {name: count_pairs(values) for name, values in scores.items() if len(values) > 1}
+
+
+def count_pairs(values: Sequence[tuple[float, Ours]]) -> Agreement:
+    """Of the pairs that the paper ranks."""
+    counts = [0, 0, 0]
+    for k, (paper, found) in enumerate(values):
+        for other_paper, other in values[:k]:
+            if paper != other_paper:
+                counts[ranked(paper - other_paper, found, other)] += 1
+    return Agreement(*counts)
+
+
+def ranked(paper: float, found: Ours, other: Ours) -> int:
+    """0 for the paper's order, 1 for the reverse, 2 for too close to say."""
+    difference = found.mean - other.mean
+    if abs(difference) <= 2 * standard_error(found, other):
+        return 2
+    return int(difference * paper < 0)
+
+
+def standard_error(first: Ours, second: Ours) -> float:
+    """Of the difference of two means; infinite when one has a single seed."""
+    if first.spread is None or second.spread is None:
+        return float('inf')
+    return sum(x.spread**2 / len(x.values) for x in (first, second)) ** 0.5
+
+
+PROVENANCE = ('run', 'seed', 'budget', 'device hours', 'device', 'versions', 'checkpoint', 'log')
+
+
+def provenance(table: Table, records: Records) -> list[tuple[str, ...]]:
+    """Where the numbers of a table come from: a line per run."""
+    configs = dict.fromkeys(score.config for row in table.rows for score in row.scores)
+    lines = []
+    for config in configs:
+        for budget in (FULL, REDUCED):
+            for run in runs_of(records, config, budget):
+                lines.append(describe(run, records[run]))
+    return lines
+
+
+def describe(run: Run, record: dict) -> tuple[str, ...]:
+    """A run in a line."""
+    versions = dict(record['versions'])
+    device = versions.pop('device', '–')
+    hours = f'{record["device_hours"]:.3g}'
+    if record['cpu_hours'] is not None:
+        hours += f' ({record["cpu_hours"]:.3g} of processor)'
+    return (
+        run.config, str(run.seed), run.budget, hours, device,
+        ', '.join(f'{name} {value}' for name, value in versions.items()),
+        record['checkpoint'] or '–', record['log'] or '–',
+    )  # fmt: skip

@@ -1,0 +1,10 @@
+"""Fine-tuning of a BootMAE ViT-B of 1600 epochs.
+
+    tools/dist_train.sh configs/finetune/ablations/bootmae_vitb_1600e_finetune_100e.py 8
+
+Expect     the text states no number for this point of Fig. 3
+"""
+
+_base_ = ['../bootmae_vitb_finetune_100e.py']
+
+model = dict(backbone=dict(init_cfg=dict(checkpoint='work_dirs/bootmae_vitb_1600e/epoch_1600.pth')))

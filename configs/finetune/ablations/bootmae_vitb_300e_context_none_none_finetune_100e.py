@@ -1,0 +1,15 @@
+"""Table 2, and Table 1: fine-tuning of bootmae_vitb_300e_context_none_none.
+
+    tools/dist_train.sh \\
+        configs/finetune/ablations/bootmae_vitb_300e_context_none_none_finetune_100e.py 8
+
+Expect     83.6 % top-1
+"""
+
+_base_ = ['../bootmae_vitb_finetune_100e.py']
+
+model = dict(
+    backbone=dict(
+        init_cfg=dict(checkpoint='work_dirs/bootmae_vitb_300e_context_none_none/epoch_300.pth')
+    ),
+)

@@ -1,0 +1,14 @@
+"""Tables 1, 3, 5 and 9: fine-tuning of an MAE ViT-B of 300 epochs.
+
+    tools/dist_train.sh configs/finetune/baselines/mae_vitb_300e_finetune_100e.py 8
+
+Expect     83.2 % top-1
+Input      normalised by ImageNet's mean and deviation, as in its pretraining
+"""
+
+_base_ = ['../bootmae_vitb_finetune_100e.py']
+
+model = dict(
+    data_preprocessor=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
+    backbone=dict(init_cfg=dict(checkpoint='work_dirs/mae_vitb_300e/epoch_300.pth')),
+)

@@ -1,0 +1,19 @@
+"""Table 6: linear probe of DINO, ViT-B.
+
+    tools/dist_train.sh configs/linear/baselines/dino_vitb_300e_linear_90e.py 8
+
+Expect     78.2 % top-1
+Input      normalised by ImageNet's mean and deviation, as in its pretraining
+Block      the last; the choice of block 10 is BootMAE's
+Start      put the pretrained weights there yourself: they are not ours
+"""
+
+_base_ = ['../bootmae_vitb_linear_90e.py']
+
+model = dict(
+    data_preprocessor=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
+    backbone=dict(
+        out_indices=[11],
+        init_cfg=dict(checkpoint='checkpoints/dino_vitb_300e.pth'),
+    ),
+)

@@ -1,0 +1,380 @@
+"""The ledger: what a run is, what it wrote, what its record keeps, and the tables made of that."""
+
+import itertools
+import json
+import statistics
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from bootmae_mm.reproduction import (
+    launching,
+    logs,
+    pages,
+    paper,
+    planning,
+    records,
+    scripts,
+    tables,
+)
+from bootmae_mm.reproduction.cells import BOX, SECONDS, TOP1, Row, Score, Table
+from bootmae_mm.reproduction.runs import FULL, REDUCED, Home, Run
+
+from .conftest import ROOT
+from .labelled_data import load_tool
+
+DEFAULT = Run('finetune/ablations/bootmae_vitb_300e_finetune_100e')
+PRETRAINING = Run('pretrain/bootmae_vitb_300e')
+
+
+@pytest.fixture
+def home(tmp_path) -> Home:
+    return Home(ROOT / 'configs', tmp_path / 'work_dirs', tmp_path / 'results')
+
+
+def write_run(
+    folder: Path, lines: list[dict], begin: str = '20261124_100000', gpus: int = 1
+) -> None:
+    """A start of a run as mmengine writes it: 90 seconds long."""
+    (folder / begin / 'vis_data').mkdir(parents=True)
+    text = '\n'.join(json.dumps(line) for line in lines)
+    (folder / begin / 'vis_data/scalars.json').write_text(text + '\n')
+    (folder / begin / f'{begin}.log').write_text(
+        '2026/11/24 10:00:00 - mmengine - INFO - \n'
+        f'    Python: 3.11.7 (main)\n    PyTorch: 2.10.0+cu128\n    GPU number: {gpus}\n'
+        'a line without a time\n'
+        '2026/11/24 10:01:30 - mmengine - INFO - end\n'
+    )
+
+
+def trained(steps: int) -> list[dict]:
+    return [
+        dict(lr=0.1, loss=1.0, time=1.0 if s < 5 else 0.2 + s / 1000, step=s) for s in range(steps)
+    ]
+
+
+# ---------------------------------------------------------------------------------------------
+# Runs and what they wrote
+
+
+def test_a_run_has_its_place_and_its_origin(home):
+    assert DEFAULT.work_dir(home) == home.work / 'bootmae_vitb_300e_finetune_100e'
+    assert DEFAULT._replace(seed=2).work_dir(home).name.endswith('_100e_seed2')
+    assert DEFAULT.origins(home) == [PRETRAINING]
+    assert PRETRAINING.checkpoint(home) == home.work / 'bootmae_vitb_300e/epoch_300.pth'
+    small = Run('pretrain/mae/mae_vitb_300e_feature_block', REDUCED, 1)
+    [teacher] = small.origins(home)
+    assert teacher == Run('pretrain/mae/mae_vitb_800e', REDUCED, 1)
+    assert teacher.checkpoint(home) == home.work / 'reduced/mae_vitb_800e_seed1/epoch_11.pth'
+
+
+def test_a_run_is_done_at_its_last_evaluation(home):
+    folder = DEFAULT.work_dir(home)
+    assert logs.state(DEFAULT, home) == logs.NOT_RUN
+    write_run(folder, [*trained(3), {'accuracy/top1': 70.0, 'step': 99}])
+    assert logs.state(DEFAULT, home) == logs.STOPPED
+    write_run(folder, [{'accuracy/top1': 83.5, 'step': 100}], '20261124_110000')
+    assert logs.state(DEFAULT, home) == logs.DONE
+    assert logs.last_score(logs.scalars(folder), TOP1) == 83.5
+
+
+def test_a_pretraining_is_done_when_its_last_checkpoint_is_there(home):
+    folder = PRETRAINING.work_dir(home)
+    write_run(folder, trained(3))
+    assert logs.state(PRETRAINING, home) == logs.STOPPED
+    (folder / 'epoch_300.pth').touch()
+    assert logs.state(PRETRAINING, home) == logs.DONE
+
+
+def test_a_line_that_was_cut_off_is_left_out(home):
+    folder = DEFAULT.work_dir(home)
+    write_run(folder, [{'accuracy/top1': 70.0, 'step': 99}])
+    file = folder / '20261124_100000/vis_data/scalars.json'
+    file.write_text(file.read_text() + '{"accuracy/top1": 99')
+    assert logs.last_score(logs.scalars(folder), TOP1) == 70.0
+
+
+def test_the_time_of_an_iteration_is_the_median_without_the_start():
+    lines = trained(20)
+    later = sorted(line['time'] for line in lines)[5:]
+    assert logs.score(lines, SECONDS) == pytest.approx(statistics.median(later))
+    assert logs.last_score([{'coco/bbox_mAP': 0.485}], BOX) == pytest.approx(48.5)
+
+
+def test_a_record_keeps_scores_time_and_versions(home):
+    folder = DEFAULT.work_dir(home)
+    write_run(folder, [*trained(20), {'accuracy/top1': 83.9, 'step': 100}], gpus=8)
+    write_run(folder, [{'accuracy/top1': 84.1, 'step': 100}], '20261124_110000', gpus=4)
+    (folder / 'usage.jsonl').write_text('{"cpu_seconds": 36}\n{"cpu_seconds": 72}\n')
+    (folder / 'last_checkpoint').write_text('somewhere/epoch_100.pth')
+    path = launching.record_path(DEFAULT, home)
+    record = records.write_record(DEFAULT, path, home)
+    assert record['scores'] == {'fine-tuned': 84.1}
+    assert record['hours'] == pytest.approx(180 / 3600)
+    assert record['device_hours'] == pytest.approx(90 * (8 + 4) / 3600)
+    assert record['cpu_hours'] == pytest.approx(108 / 3600)
+    assert record['versions'] == {'Python': '3.11.7', 'torch': '2.10.0+cu128', 'device': 'CPU'}
+    assert record['checkpoint'] == 'somewhere/epoch_100.pth'
+    assert records.read_records(home) == {DEFAULT: record}
+
+
+# ---------------------------------------------------------------------------------------------
+# What to run
+
+
+def test_what_is_missing_comes_after_what_it_starts_from(home):
+    ablation = Run('finetune/baselines/mae_vitb_300e_feature_block_finetune_100e')
+    order = launching.missing([ablation, DEFAULT], home)
+    assert [run.config for run in order] == [
+        'pretrain/mae/mae_vitb_800e',
+        'pretrain/mae/mae_vitb_300e_feature_block',
+        ablation.config,
+        PRETRAINING.config,
+        DEFAULT.config,
+    ]
+    write_run(PRETRAINING.work_dir(home), trained(1))
+    (PRETRAINING.work_dir(home) / 'epoch_300.pth').touch()
+    assert launching.missing([DEFAULT], home) == [DEFAULT]
+    path = launching.record_path(DEFAULT, home)
+    path.parent.mkdir(parents=True)
+    path.write_text('{}')
+    assert launching.missing([DEFAULT], home) == []
+
+
+def test_a_command_names_seed_and_origin(home):
+    run = DEFAULT._replace(seed=1)
+    command = launching.command(run, home, 4)
+    assert command[1:4] == [
+        str(ROOT / 'tools/dist_train.sh'), str(ROOT / f'configs/{DEFAULT.config}.py'), '4',
+    ]  # fmt: skip
+    origin = home.work / 'bootmae_vitb_300e_seed1/epoch_300.pth'
+    assert command[-2:] == [
+        'randomness.seed=1', f'model.backbone.init_cfg.checkpoint={origin}',
+    ]  # fmt: skip
+    frozen = Run('pretrain/mae/mae_vitb_300e_feature_block', seed=1)
+    assert launching.command(frozen, home, 4)[-1].startswith('model.teacher.checkpoint=')
+
+
+TRAINING = """
+import json, pathlib, sys
+folder, config, fails = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+(folder / 't/vis_data').mkdir(parents=True, exist_ok=True)
+(folder / 't/t.log').write_text('2026/11/24 10:00:00 - mmengine\\n')
+if fails in config:
+    sys.exit(3)
+for n in range(20):
+    (folder / f'epoch_{n}.pth').touch()
+steps = [dict(step=n, **{'accuracy/top1': 50.0 + n}) for n in (15, 16)]
+(folder / 't/vis_data/scalars.json').write_text('\\n'.join(map(json.dumps, steps)))
+with open(folder.parent / 'order.txt', 'a') as order:
+    order.write(config + '\\n')
+"""
+
+
+@pytest.mark.parametrize('fails', ['nothing', 'pretrain'])
+def test_runs_are_launched_in_order_and_recorded(home, tmp_path, monkeypatch, fails):
+    """With a program in place of training; a run whose origin failed is not started."""
+    script = tmp_path / 'training.py'
+    script.write_text(TRAINING)
+    monkeypatch.setattr(
+        launching,
+        'command',
+        lambda run, home, gpus: [
+            sys.executable,
+            str(script),
+            str(run.work_dir(home)),
+            run.config,
+            fails,
+        ],  # fmt: skip
+    )
+    wanted = Run(DEFAULT.config, REDUCED, 0)
+    said = []
+    left = launching.run_missing([wanted], home, 2, 1, float('inf'), said.append)
+    order = home.work / 'reduced/order.txt'
+    if fails == 'pretrain':
+        assert not order.exists() and wanted in left and len(left) == 2
+        assert any('ended with status 3' in line for line in said)
+        return
+    assert left == []
+    assert order.read_text().split() == [PRETRAINING.config, DEFAULT.config]
+    kept = records.read_records(home)
+    assert {run.config for run in kept} == {PRETRAINING.config, DEFAULT.config}
+    record = kept[wanted]
+    assert record['scores'] == {'fine-tuned': 66.0} and record['cpu_hours'] >= 0
+    assert launching.run_missing([wanted], home, 2, 1, float('inf'), said.append) == []
+    assert len(order.read_text().split()) == 2
+
+
+def test_nothing_is_started_after_the_deadline(home):
+    wanted = Run(DEFAULT.config, REDUCED, 0)
+    left = launching.run_missing([wanted], home, 2, 1, 0.0, lambda text: None)
+    assert [run.config for run in left] == [PRETRAINING.config, DEFAULT.config]
+
+
+def test_weights_of_another_project_have_to_be_there(home):
+    dino = Run('finetune/baselines/dino_vitb_300e_finetune_100e')
+    with pytest.raises(ValueError, match='checkpoints/dino_vitb_300e.pth, found no file'):
+        launching.run_missing([dino], home, 1, 8, float('inf'), print)
+
+
+def test_jobs_for_slurm_wait_for_their_origins(home, tmp_path):
+    runs = launching.missing([DEFAULT], home)
+    scripts.write_scripts(runs, home, 8, tmp_path / 'jobs')
+    submit = (tmp_path / 'jobs/submit.sh').read_text().splitlines()
+    assert submit[-2] == f'job_0=$(sbatch --parsable {tmp_path}/jobs/bootmae_vitb_300e_seed0.sh)'
+    assert '--dependency=afterok:${job_0}' in submit[-1]
+    job = (tmp_path / 'jobs/bootmae_vitb_300e_seed0.sh').read_text()
+    assert 'tools/dist_train.sh' in job and '#SBATCH --gpus=8' in job
+
+
+def test_the_paper_s_hours(home):
+    """1,281,167 images, 300 epochs, the times of Table 5."""
+    images = 1_281_167 * 300 / 256 / 3600
+    expected = {
+        'pretrain/bootmae_vitb_300e': 0.660 * images,
+        'pretrain/ablations/bootmae_vitb_300e_teacher_25': 0.407 * images,
+        'pretrain/mae/mae_vitb_300e': 0.473 * images,
+        'pretrain/ablations/bootmae_vitb_300e_depth_4': None,
+        'pretrain/ablations/bootmae_vitb_300e_context_low_none': None,
+        'pretrain/bootmae_vitl_300e': None,
+        DEFAULT.config: None,
+    }
+    for config, hours in expected.items():
+        found = planning.a100_hours(Run(config), home)
+        assert found == (None if hours is None else pytest.approx(hours)), config
+
+
+# ---------------------------------------------------------------------------------------------
+# Tables
+
+
+TOY = Table(
+    'toy', 'A toy', ('row',),
+    (
+        Row(('a',), (Score(TOP1, 80.0, 'finetune/a'),)),
+        Row(('b',), (Score(TOP1, 82.0, 'finetune/b'),)),
+        Row(('c',), (Score(TOP1, 81.0, 'finetune/c'),)),
+        Row(('quoted',), (Score(TOP1, 79.0, None),)),
+    ),
+    reference=0,
+)  # fmt: skip
+
+
+def toy_records(budget: str, **values: list[float]) -> dict:
+    return {
+        Run(f'finetune/{name}', budget, seed): {'scores': {'fine-tuned': value}}
+        for name, column in values.items()
+        for seed, value in enumerate(column)
+    }
+
+
+def test_a_table_shows_mean_spread_and_differences():
+    found = toy_records(REDUCED, a=[10.0, 14.0], b=[20.0]) | toy_records(FULL, c=[81.4])
+    _, rows = tables.rows_of(TOY, found)
+    spread = statistics.stdev([10.0, 14.0])
+    assert rows == [
+        ('a', 'fine-tuned', '80.0', f'12.0 ± {spread:.1f}', '–', '+0.0', '+0.0', 'reduced budget'),
+        ('b', 'fine-tuned', '82.0', '20.0', '–', '+2.0', '+8.0', 'reduced budget'),
+        ('c', 'fine-tuned', '81.0', '81.4', '+0.4', '+1.0', '–', 'reproduced'),
+        ('quoted', 'fine-tuned', '79.0', '–', '–', '-1.0', '–', 'quoted'),
+    ]
+
+
+def test_full_runs_come_before_reduced_ones():
+    found = toy_records(REDUCED, a=[10.0]) | toy_records(FULL, a=[80.1, 80.3])
+    assert str(tables.ours(found, TOY.rows[0].scores[0])) == '80.2 ± 0.1'
+
+
+def test_the_order_of_rows_is_compared_with_the_papers():
+    """Against the definition, pair by pair: b > c > a in the paper."""
+    values = dict(a=[10.0, 11.0, 12.0], b=[30.0, 31.0, 32.0], c=[8.0, 9.5, 11.0])
+    [counts] = tables.agreement(TOY, toy_records(REDUCED, **values), REDUCED).values()
+    expected = [0, 0, 0]
+    for (first, high), (second, low) in itertools.combinations(dict(b=82, c=81, a=80).items(), 2):
+        assert high > low
+        x, y = values[first], values[second]
+        gap = statistics.mean(x) - statistics.mean(y)
+        error = (statistics.variance(x) / 3 + statistics.variance(y) / 3) ** 0.5
+        expected[2 if abs(gap) <= 2 * error else int(gap < 0)] += 1
+    assert tuple(counts) == tuple(expected) == (2, 0, 1)
+    reverse = toy_records(REDUCED, a=[50.0, 51.0], b=[10.0, 11.0])
+    assert tables.agreement(TOY, reverse, REDUCED)['fine-tuned'] == (0, 1, 0)
+    single = toy_records(REDUCED, a=[50.0], b=[10.0])
+    assert tables.agreement(TOY, single, REDUCED)['fine-tuned'] == (0, 0, 1)
+
+
+def test_tables_are_chosen_by_name():
+    assert [table.name for table in paper.select(['4', 'fig3'])] == ['4a', '4b', 'fig3']
+    assert len(paper.select(['all'])) == 12
+    with pytest.raises(ValueError, match="found '10'"):
+        paper.select(['10'])
+
+
+# ---------------------------------------------------------------------------------------------
+# The command line and the pages
+
+
+def test_the_pages_are_up_to_date():
+    """`python tools/reproduce.py pages` writes them."""
+    said = []
+    home = Home(ROOT / 'configs', ROOT / 'work_dirs', ROOT / 'results')
+    assert pages.write_pages(home, check=True, say=said.append) == 0, said
+
+
+def test_a_stale_page_is_found_and_written(tmp_path):
+    home = Home(tmp_path / 'configs', tmp_path / 'work_dirs', tmp_path / 'results')
+    for kind in ('pretrain', 'finetune', 'linear', 'seg', 'det'):
+        (home.configs / kind).mkdir(parents=True)
+    (tmp_path / 'docs').mkdir()
+    config = home.configs / 'seg/one.py'
+    config.write_text('"""What it is.\n\nExpect     49.1 mIoU,\n           single scale\n"""\n')
+    assert pages.write_pages(home, check=True, say=str) == 1
+    assert pages.write_pages(home, check=False, say=str) == 0
+    assert pages.write_pages(home, check=True, say=str) == 0
+    page = (home.configs / 'seg/README.md').read_text()
+    assert '| [one](one.py) | What it is. | 49.1 mIoU, single scale |' in page
+    config.write_text('"""What it was."""\n')
+    assert pages.write_pages(home, check=True, say=str) == 1
+
+
+def test_the_command_line(home, monkeypatch, capsys, tmp_path):
+    tool = load_tool('reproduce')
+    monkeypatch.setattr(tool, 'Home', lambda: home)
+    assert tool.main(['list', '2']) == 0
+    assert 'bootmae_vitb_300e_context_low_none_finetune_100e' in capsys.readouterr().out
+    assert tool.main(['plan', '2', '--rows', 'no no']) == 0
+    printed = capsys.readouterr().out
+    assert 'context_none_none' in printed and 'context_low_none' not in printed
+    assert tool.main(['plan', '6', '--budget', 'reduced', '--rows', 'DINO']) == 0
+    assert 'left out: Expected finetune/baselines/dino' in capsys.readouterr().out
+    assert tool.main(['run', '2', '--scripts', str(tmp_path / 'jobs')]) == 0
+    assert len(list((tmp_path / 'jobs').glob('*.sh'))) == 7
+    assert tool.main(['table', '2']) == 0
+    assert 'not run' in capsys.readouterr().out
+    assert tool.main(['table', '12']) == 2
+    assert 'Expected tables out of 1, 2' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('config', 'expected'),
+    [
+        (
+            'pretrain/ablations/bootmae_vitb_300e_context_middle_low',
+            {'regressor.context_layer': 1, 'regressor.depth': 1, 'regressor.embed_dims': 64},
+        ),
+        ('pretrain/ablations/bootmae_vitb_300e_depth_8', {'predictor.depth': 4}),
+        ('pretrain/ablations/bootmae_vitb_300e_width_256', {'regressor.embed_dims': 32}),
+        ('pretrain/ablations/bootmae_vitb_300e_teacher_75', {'teacher.fraction': 0.75}),
+        ('pretrain/mae/mae_vitb_300e', {'neck.num_patches': 64, 'neck.decoder_depth': 4}),
+    ],
+)
+def test_a_reduced_config_is_the_row_made_smaller(home, config, expected):
+    path = launching.write_reduced(Run(config, REDUCED, 3), home)
+    cfg = Config.fromfile(path)
+    for name, value in expected.items():
+        part, key = name.split('.')
+        assert cfg.model[part][key] == value
+    assert cfg.randomness.seed == 3 and cfg.train_cfg.max_epochs == 4
+    assert cfg.model.backbone.arch.embed_dims == 96

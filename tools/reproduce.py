@@ -1,0 +1,161 @@
+"""Reproduce the paper's tables.
+
+python tools/reproduce.py list 2                       the rows of Table 2 and their configs
+python tools/reproduce.py plan 2 --gpus 8              what is missing, its commands and cost
+python tools/reproduce.py run 2 --gpus 8               run what is missing, go on with what stopped
+python tools/reproduce.py run 2 --budget reduced       the same rows at the size of a demo, on CPUs
+python tools/reproduce.py run 2 --scripts jobs         write scripts for Slurm instead
+python tools/reproduce.py record                       keep the results of runs that are done
+python tools/reproduce.py table all                    the paper's numbers beside ours
+python tools/reproduce.py pages [--check]              write docs/reproduction.md and the READMEs
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from bootmae_mm.demo.summary import as_text as aligned
+from bootmae_mm.reproduction import (
+    launching,
+    logs,
+    pages,
+    paper,
+    planning,
+    records,
+    scripts,
+    tables,
+)
+from bootmae_mm.reproduction.runs import FULL, REDUCED, Home, Run
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest='command', required=True)
+    for name in ('list', 'plan', 'run', 'table'):
+        command = commands.add_parser(name)
+        command.add_argument('tables', nargs='+', help='such as 1, 4a, 4, fig3, or all')
+        if name in ('plan', 'run'):
+            command.add_argument('--budget', choices=(FULL, REDUCED), default=FULL)
+            command.add_argument('--seeds', type=int, nargs='+', default=[0])
+            command.add_argument('--gpus', type=int, default=8, help='processes of a full run')
+            command.add_argument(
+                '--rows', nargs='+', metavar='TEXT', help='only rows whose first cells contain this'
+            )
+    run = commands.choices['run']
+    run.add_argument('--jobs', type=int, default=1, help='runs at the same time; default 1')
+    run.add_argument('--minutes', type=float, help='start nothing after so many minutes')
+    run.add_argument('--scripts', type=Path, metavar='DIR', help='write scripts for Slurm there')
+    commands.add_parser('record')
+    commands.add_parser('pages').add_argument('--check', action='store_true')
+    return parser.parse_args(argv)
+
+
+def wanted_runs(args: argparse.Namespace) -> list[Run]:
+    """The runs whose numbers the chosen rows need, seed by seed.
+
+    Raises:
+        ValueError: If no row is left.
+    """
+    configs = dict.fromkeys(
+        score.config
+        for table in paper.select(args.tables)
+        for row in table.rows
+        for score in row.scores
+        if score.config and chosen(row, args.rows)
+    )
+    if not configs:
+        raise ValueError(f'Expected --rows to leave some rows, found none with {args.rows}.')
+    return [Run(config, args.budget, seed) for seed in args.seeds for config in configs]
+
+
+def chosen(row: paper.Row, texts: list[str] | None) -> bool:
+    """Whether a row was asked for."""
+    return texts is None or any(text in ' '.join(row.cells) for text in texts)
+
+
+def show_list(args: argparse.Namespace, home: Home) -> None:
+    """Rows, configs and their state."""
+    for table in paper.select(args.tables):
+        print(f'\nTable {table.name}: {table.title}')
+        lines = []
+        for row in table.rows:
+            for score in row.scores:
+                state = logs.state(Run(score.config), home) if score.config else tables.QUOTED
+                value = tables.number(score.paper, score)
+                config = score.config or '–'
+                lines.append((*row.cells, score.metric.title, value, config, state))
+        print(aligned((*table.header, 'score', 'paper', 'config', 'full run'), lines))
+
+
+def show_plan(args: argparse.Namespace, home: Home) -> None:
+    """Commands and cost of what is missing."""
+    runs = planning.possible(wanted_runs(args), home, print)
+    print(planning.plan(launching.missing(runs, home), home, args.gpus))
+
+
+def run(args: argparse.Namespace, home: Home) -> int:
+    """Run what is missing, or write scripts that do."""
+    runs = planning.possible(wanted_runs(args), home, print)
+    if args.scripts:
+        print(scripts.write_scripts(launching.missing(runs, home), home, args.gpus, args.scripts))
+        return 0
+    deadline = time.time() + 60 * args.minutes if args.minutes else float('inf')
+    left = launching.run_missing(runs, home, args.jobs, args.gpus, deadline, say)
+    for open_run in left:
+        print(f'not done: {open_run.config}, seed {open_run.seed}')
+    return 1 if left else 0
+
+
+def say(text: str) -> None:
+    """Show a line at once, with the time."""
+    print(f'{time.strftime("%H:%M:%S")} {text}', flush=True)
+
+
+def show_tables(args: argparse.Namespace, home: Home) -> None:
+    """The paper's numbers beside ours, and where ours come from."""
+    kept = records.read_records(home)
+    for table in paper.select(args.tables):
+        print(f'\nTable {table.name}: {table.title}')
+        print(aligned(*tables.rows_of(table, kept)))
+        for line in pages.remarks(table, kept):
+            print(line)
+        if lines := tables.provenance(table, kept):
+            print('\n' + aligned(tables.PROVENANCE, lines))
+
+
+def record(home: Home) -> None:
+    """Keep what is done."""
+    done = [
+        run
+        for run in planning.all_runs(home)
+        if logs.state(run, home) == logs.DONE
+    ]  # fmt: skip
+    for finished in done:
+        records.write_record(finished, launching.record_path(finished, home), home)
+    print(f'{len(done)} runs are done and recorded in {home.results}')
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    args, home = parse_args(argv), Home()
+    try:
+        if args.command == 'run':
+            return run(args, home)
+        if args.command == 'pages':
+            return pages.write_pages(home, check=args.check, say=print)
+        if args.command == 'record':
+            record(home)
+        else:
+            dict(list=show_list, plan=show_plan, table=show_tables)[args.command](args, home)
+    except ValueError as error:
+        print(f'reproduce.py: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
