@@ -8,13 +8,14 @@ VENV_PYTHON := .venv/bin/python
 python_was_named := $(filter command environment,$(firstword $(origin PYTHON)))
 PYTEST := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV_PYTHON) -m pytest -n auto --maxprocesses 8
 
-.PHONY: help setup env demo bench test test-long lint format clean clean-env
+.PHONY: help setup env demo bench test test-long docs lint format clean clean-env
 
 help:
 	@echo 'make setup      create .venv (options: PYTHON=python3.12, TORCH_INDEX=<index of CPU wheels>)'
 	@echo 'make demo       pretrain a small BootMAE and report what it learned (option: DATA=<folder>)'
 	@echo 'make bench      measure speed and memory of pretraining here (option: BENCH="--quick")'
 	@echo 'make test       run the tests; make test-long runs those that take minutes'
+	@echo 'make docs       build the documentation into site/; a broken reference is an error'
 	@echo 'make lint       check style and format; make format puts the format right'
 	@echo 'make clean      remove caches and builds; make clean-env removes .venv'
 
@@ -41,6 +42,10 @@ test: env
 test-long: env
 	$(PYTEST) -m long
 
+docs: env
+	$(VENV_PYTHON) -m sphinx --fail-on-warning --fresh-env --quiet docs site
+	@echo 'The documentation is in site/index.html.'
+
 lint: env
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
@@ -50,7 +55,7 @@ format: env
 	$(VENV_PYTHON) -m ruff format .
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache
 	find bootmae_mm configs tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 clean-env:

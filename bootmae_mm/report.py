@@ -1,4 +1,4 @@
-"""One self-contained HTML page from text, tables, line charts and picture grids.
+"""One self-contained HTML page from text, tables, lists, line charts and pictures.
 
 Style sheet, charts (SVG) and pictures (data URIs) are all inside the file; it has no script and
 refers to nothing outside itself. It follows the reader's light or dark setting and fits a phone.
@@ -6,35 +6,55 @@ refers to nothing outside itself. It follows the reader's light or dark setting 
 
 import base64
 import io
-import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from .line_chart import legend_html, line_chart_svg
+
 _STYLE = """
-:root { color-scheme: light dark; --text: #1d2127; --page: #ffffff; --faint: #6a727d;
-  --line: #d9dde3; --panel: #f4f5f7; }
+:root { color-scheme: light dark; --text: #1d2127; --page: #ffffff; --faint: #626a75;
+  --line: #d9dde3; --panel: #f4f5f7; --alarm: #b3261e; }
 @media (prefers-color-scheme: dark) { :root { --text: #e4e7eb; --page: #15181c; --faint: #98a1ad;
-  --line: #343a43; --panel: #1f242a; } }
+  --line: #343a43; --panel: #1f242a; --alarm: #ff9a91; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 800px; padding: 16px; color: var(--text);
-  background: var(--page); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
-h1 { font-size: 1.6em; line-height: 1.25; }
+  background: var(--page); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.6em; line-height: 1.25; margin: 0.4em 0; }
 h2 { font-size: 1.2em; margin: 2em 0 0.5em; }
 figure { margin: 1.5em 0; }
 figure h3 { font-size: 1em; margin: 0 0 0.4em; }
 figcaption { color: var(--faint); font-size: 0.9em; margin: 0.4em 0; }
+figure.chart, figure.picture { display: inline-block; vertical-align: top; margin: 0.8em 0; }
+figure.chart { width: min(100%, 376px); }
+figure.picture { max-width: 100%; margin-right: 12px; }
+figure.picture img { display: block; max-width: 100%; height: auto; }
+figure.picture img.enlarged { image-rendering: pixelated; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.35em 0.8em; border-bottom: 1px solid var(--line); text-align: right; }
+th, td { padding: 0.35em 0.6em; border-bottom: 1px solid var(--line); text-align: right; }
+th, td { overflow-wrap: normal; }
 td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 pre { overflow-x: auto; padding: 0.8em; background: var(--panel); border-radius: 6px;
   font-size: 0.85em; }
+details { margin: 0.8em 0; }
+summary { cursor: pointer; padding: 0.4em 0; font-weight: 600; }
+dl { margin: 0.8em 0; }
+dt { color: var(--faint); font-size: 0.9em; }
+dd { margin: 0 0 0.6em; }
+@media (min-width: 560px) { dl { display: grid; grid-template-columns: 12em 1fr; gap: 0.3em 1em;
+  align-items: baseline; }
+  dd { margin: 0; } }
+.note { margin: 0; padding: 0.5em 0; border-bottom: 1px solid var(--line);
+  white-space: pre-line; }
+.note span { display: block; color: var(--faint); font-size: 0.85em; }
+.note.alarm { color: var(--alarm); }
 svg { display: block; width: 100%; max-width: 520px; height: auto; font-size: 13px; }
 svg text { fill: var(--faint); }
 svg .grid { stroke: var(--line); }
@@ -45,125 +65,6 @@ svg polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .pictures { display: grid; gap: 4px; text-align: center; font-size: 0.85em; hyphens: auto; }
 .pictures img { display: block; width: 100%; height: auto; image-rendering: pixelated; }
 """
-
-_COLOURS = ('#2f7fd8', '#d9601e', '#1f9a6d', '#a45fd0', '#b58900', '#cf4a83')
-_DASHES = ('none', '7 4', '2 4')
-_CHART_WIDTH, _CHART_HEIGHT = 420, 280
-_PLOT_LEFT, _PLOT_RIGHT, _PLOT_TOP, _PLOT_BOTTOM = 56, 398, 28, 234
-_MAX_POINTS_WITH_MARKERS = 20
-
-
-# ---------------------------------------------------------------------------------------------
-# Line charts
-
-
-def axis_ticks(low: float, high: float, max_ticks: int = 8) -> list[float]:
-    """Round numbers, spaced by 1, 2 or 5 times a power of ten, that enclose [low, high].
-
-    Bounds that are equal, or too close to be told apart on an axis, are widened first. There are
-    at least 2 ticks and at most `max_ticks` (itself at least 5).
-    """
-    if high - low <= 1e-9 * max(abs(low), abs(high)):
-        margin = abs(low) / 2 or 1.0
-        low, high = low - margin, high + margin
-    power = 10.0 ** math.floor(math.log10((high - low) / max_ticks))
-    for step in (power, 2 * power, 5 * power, 10 * power, 20 * power):
-        first, last = math.floor(low / step), math.ceil(high / step)
-        if last - first < max_ticks:
-            break
-    return [float(f'{k * step:.12g}') for k in range(first, last + 1)]
-
-
-def _scale(ticks: list[float], start: float, end: float) -> Callable[[float], float]:
-    """Maps the range of the ticks to picture coordinates from `start` to `end`."""
-    low, high = ticks[0], ticks[-1]
-    return lambda value: start + (value - low) / (high - low) * (end - start)
-
-
-def _check_series(series: Mapping[str, Sequence[tuple[float, float]]]) -> None:
-    if not series:
-        raise ValueError('a line chart needs at least one series, got none')
-    for name, points in series.items():
-        if not points:
-            raise ValueError(f'series "{name}" has no points; leave it out or give it some')
-        if not np.isfinite(points).all():
-            raise ValueError(f'series "{name}" has a value that is not finite; leave it out')
-
-
-def _series_style(index: int) -> tuple[str, str]:
-    """Colour and dash pattern; the pattern changes when all colours have been used."""
-    dash = _DASHES[index // len(_COLOURS) % len(_DASHES)]
-    return _COLOURS[index % len(_COLOURS)], dash
-
-
-def _tick_label(value: float) -> str:
-    if abs(value) >= 1e6:
-        return f'{value / 1e6:g}M'
-    if abs(value) >= 1e4:
-        return f'{value / 1e3:g}k'
-    return f'{value:g}'.replace('e-0', 'e-')
-
-
-def _axes_svg(
-    x_ticks: list[float], y_ticks: list[float], x_label: str, y_label: str
-) -> Iterator[str]:
-    x_scale = _scale(x_ticks, _PLOT_LEFT, _PLOT_RIGHT)
-    y_scale = _scale(y_ticks, _PLOT_BOTTOM, _PLOT_TOP)
-    left, right, bottom = _PLOT_LEFT, _PLOT_RIGHT, _PLOT_BOTTOM
-    for tick in y_ticks:
-        y, label = f'{y_scale(tick):.2f}', _tick_label(tick)
-        yield f'<line class="grid" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>'
-        yield f'<text x="{left - 6}" y="{y}" dy="4" text-anchor="end">{label}</text>'
-    for tick in x_ticks:
-        x, label = f'{x_scale(tick):.2f}', _tick_label(tick)
-        yield f'<line class="grid" x1="{x}" x2="{x}" y1="{bottom}" y2="{bottom + 4}"/>'
-        yield f'<text x="{x}" y="{bottom + 18}" text-anchor="middle">{label}</text>'
-    x, y = (left + right) / 2, _CHART_HEIGHT - 8
-    yield f'<text x="{x}" y="{y}" text-anchor="middle">{escape(x_label)}</text>'
-    yield f'<text x="4" y="14">{escape(y_label)}</text>'
-
-
-def line_chart_svg(
-    series: Mapping[str, Sequence[tuple[float, float]]], title: str, x_label: str, y_label: str
-) -> str:
-    """An `<svg>` element with axes and one polyline per series, in the order of the mapping.
-
-    Points are joined in the order given; short series have their points marked.
-
-    Raises:
-        ValueError: there is no series, a series has no points, or a value is not finite.
-    """
-    _check_series(series)
-    x_values, y_values = np.concatenate([np.asarray(p, dtype=float) for p in series.values()]).T
-    x_ticks = axis_ticks(float(x_values.min()), float(x_values.max()))
-    y_ticks = axis_ticks(float(y_values.min()), float(y_values.max()))
-    x_scale = _scale(x_ticks, _PLOT_LEFT, _PLOT_RIGHT)
-    y_scale = _scale(y_ticks, _PLOT_BOTTOM, _PLOT_TOP)
-
-    parts = [
-        f'<svg viewBox="0 0 {_CHART_WIDTH} {_CHART_HEIGHT}" role="img" '
-        f'aria-label="{escape(title)}">',
-        *_axes_svg(x_ticks, y_ticks, x_label, y_label),
-    ]
-    for index, points in enumerate(series.values()):
-        colour, dash = _series_style(index)
-        places = [(f'{x_scale(x):.2f}', f'{y_scale(y):.2f}') for x, y in points]
-        path = ' '.join(f'{x},{y}' for x, y in places)
-        parts.append(f'<polyline stroke="{colour}" stroke-dasharray="{dash}" points="{path}"/>')
-        if len(places) <= _MAX_POINTS_WITH_MARKERS:
-            parts += [f'<circle fill="{colour}" cx="{x}" cy="{y}" r="3"/>' for x, y in places]
-    return '\n'.join([*parts, '</svg>'])
-
-
-def _legend_html(names: Iterable[str]) -> str:
-    items = []
-    for index, name in enumerate(names):
-        colour, dash = _series_style(index)
-        line = f'<line x1="0" x2="28" y1="5" y2="5" stroke="{colour}" stroke-dasharray="{dash}"'
-        swatch = f'<svg viewBox="0 0 28 10" aria-hidden="true">{line} stroke-width="3"/></svg>'
-        items.append(f'<li>{swatch}{escape(name)}</li>')
-    return f'<ul class="legend">{"".join(items)}</ul>'
-
 
 # ---------------------------------------------------------------------------------------------
 # Pictures
@@ -220,6 +121,24 @@ class Report:
         """Add preformatted text, such as a command or a log."""
         self._parts.append(f'<pre><code>{escape(text)}</code></pre>')
 
+    def facts(self, pairs: Sequence[tuple[str, object]]) -> None:
+        """Add names with their values, each value as `str` gives it."""
+        rows = (f'<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>' for name, value in pairs)
+        self._parts.append('\n'.join(['<dl>', *rows, '</dl>']))
+
+    def note(self, at: str, text: str, alarm: bool = False) -> None:
+        """Add a message below when and where it was written; with `alarm` it stands out."""
+        kind = 'note alarm' if alarm else 'note'
+        self._parts.append(f'<p class="{kind}"><span>{escape(at)}</span>{escape(text)}</p>')
+
+    @contextmanager
+    def folded(self, summary: str, is_open: bool = False) -> Iterator[None]:
+        """What is added inside is hidden until the reader opens it, unless it is open at first."""
+        opening = '<details open>' if is_open else '<details>'
+        self._parts.append(f'{opening}<summary>{escape(summary)}</summary>')
+        yield
+        self._parts.append('</details>')
+
     def table(self, header: Sequence[str], rows: Sequence[Sequence[object]], caption: str) -> None:
         """Add a table; cells are shown as `str` gives them, the first column is aligned left.
 
@@ -245,15 +164,34 @@ class Report:
         title: str,
         x_label: str,
         y_label: str,
+        log_y: bool = False,
     ) -> None:
-        """Add a line chart of name -> [(x, y), ...] with axes and legend.
+        """Add a line chart of name -> [(x, y), ...] with axes and legend; charts that follow each
+        other stand side by side where the screen is wide enough.
 
         Raises:
-            ValueError: there is no series, a series has no points, or a value is not finite.
+            ValueError: as :func:`.line_chart.line_chart_svg`.
         """
-        chart = line_chart_svg(series, title, x_label, y_label)
+        chart = line_chart_svg(series, title, x_label, y_label, log_y)
         self._parts.append(
-            f'<figure><h3>{escape(title)}</h3>{chart}{_legend_html(series)}</figure>'
+            f'<figure class="chart"><h3>{escape(title)}</h3>{chart}{legend_html(series)}</figure>'
+        )
+
+    def picture(self, image: np.ndarray, caption: str, min_width: int = 240) -> None:
+        """Add a picture, a uint8 RGB array (H, W, 3), no wider than the screen.
+
+        Pictures that follow each other stand side by side where there is room. One narrower than
+        `min_width` pixels is enlarged by a whole number, without interpolation.
+
+        Raises:
+            ValueError: the array has another type or shape.
+        """
+        uri, width = png_data_uri(image), image.shape[1]
+        scale = max(1, min_width // width)
+        kind = ' class="enlarged"' if scale > 1 else ''
+        self._parts.append(
+            f'<figure class="picture"><img{kind} src="{uri}" width="{width * scale}" '
+            f'alt="{escape(caption)}"><figcaption>{escape(caption)}</figcaption></figure>'
         )
 
     def image_grid(

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bootmae_mm.report import Report, axis_ticks
+from bootmae_mm.line_chart import HEIGHT, MAX_POINTS, WIDTH, axis_ticks, log_ticks, thin
+from bootmae_mm.report import Report
 
 VOID_TAGS = {'img', 'meta', 'br', 'link'}
 
@@ -193,7 +194,7 @@ def test_one_point_is_drawn_as_a_marker_inside_the_plot(report):
     page = Page(report.html())
     (circle,) = page.all('circle')
     x, y = float(circle['attrs']['cx']), float(circle['attrs']['cy'])
-    assert 56 < x < 398 and 28 < y < 234
+    assert 20 < x < WIDTH and 24 < y < HEIGHT - 40
     assert polyline_points(page)[0].tolist() == [[x, y]]
 
 
@@ -201,7 +202,70 @@ def test_long_series_have_no_markers(report):
     report.line_chart({'s': [(i, i * i) for i in range(500)]}, 'chart', 'x', 'y')
     page = Page(report.html())
     assert not page.all('circle')
-    assert len(polyline_points(page)[0]) == 500
+    (line,) = polyline_points(page)
+    assert 300 < len(line) <= MAX_POINTS
+    assert (np.diff(line[:, 0]) > 0).all()
+
+
+def test_thinning_keeps_ends_and_peaks():
+    values = np.random.default_rng(0).normal(size=10_000)
+    peaks = range(500, 10_000, 1000)
+    values[peaks] = [30.0, -30.0] * 5
+    points = list(enumerate(values))
+    kept = thin(points, 50)
+    assert 40 <= len(kept) <= 50
+    assert set(kept) <= set(points) and sorted(kept) == list(kept)
+    assert {points[i] for i in (0, *peaks, 9999)} <= set(kept)
+    assert thin(points[:50], 50) == points[:50]
+
+
+@pytest.mark.parametrize(
+    ('low', 'high', 'expected'),
+    [
+        (1e-3, 1.0, [1e-3, 1e-2, 1e-1, 1]),
+        (2e-3, 0.9, [1e-3, 1e-2, 1e-1, 1]),
+        (1.0, 1.0, [1, 10]),
+        (3.0, 4.0, [1, 10]),
+        (1e-20, 1.0, [1e-20, 1e-17, 1e-14, 1e-11, 1e-8, 1e-5, 1e-2, 10]),
+    ],
+)
+def test_logarithmic_ticks_by_hand(low, high, expected):
+    assert log_ticks(low, high) == expected
+
+
+def test_a_logarithmic_axis_is_even_in_factors(report):
+    report.line_chart({'s': [(0, 0.01), (1, 1), (2, 100)]}, 'chart', 'x', 'y', log_y=True)
+    (line,) = polyline_points(Page(report.html()))
+    assert np.diff(line[:, 1], n=2) == pytest.approx([0], abs=0.02)
+    assert line[0, 1] > line[2, 1]
+    with pytest.raises(ValueError, match='positive'):
+        report.line_chart({'s': [(0, 0.0), (1, 1)]}, 'chart', 'x', 'y', log_y=True)
+
+
+def test_facts_notes_and_what_is_folded(report):
+    report.facts([('PyTorch', '2.10 <b>'), ('seed', 0)])
+    with report.folded('Warnings & more'):
+        report.note('12:00', 'first <b>')
+    with report.folded('Errors', is_open=True):
+        report.note('12:01', 'second', alarm=True)
+    page = Page(report.html())
+    assert page.texts('dt') == ['PyTorch', 'seed'] and page.texts('dd') == ['2.10 <b>', '0']
+    assert page.texts('summary') == ['Warnings & more', 'Errors']
+    assert ['open' in element['attrs'] for element in page.all('details')] == [False, True]
+    assert page.texts('p') == ['12:00first <b>', '12:01second']
+    assert [element['attrs']['class'] for element in page.all('p')] == ['note', 'note alarm']
+    assert page.texts('details')[0].split('\n') == ['Warnings & more', '12:00first <b>', '']
+
+
+def test_a_small_picture_is_enlarged_by_a_whole_number(report):
+    report.picture(random_image(0, 6, 50), 'small <b>')
+    report.picture(random_image(1, 6, 300), 'large')
+    small, large = Page(report.html()).all('img')
+    assert small['attrs']['width'] == '200' and small['attrs']['class'] == 'enlarged'
+    assert large['attrs']['width'] == '300' and 'class' not in large['attrs']
+    assert small['attrs']['alt'] == 'small <b>'
+    with pytest.raises(ValueError, match='uint8 arrays'):
+        report.picture(random_image(0)[..., 0], 'grey')
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent.parent / 'bootmae_mm/data_check'
+PACKAGE = Path(importlib.util.find_spec('bootmae_mm').origin).parent / 'data_check'
 CHECKS = {'imagenet': 'imagenet', 'ade20k': 'ade20k', 'coco': 'coco', 'images': 'pictures'}
 MARKS = {'note': '     ', 'ok': 'ok   ', 'warning': 'WARN ', 'error': 'ERROR'}
 

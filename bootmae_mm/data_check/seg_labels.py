@@ -49,7 +49,8 @@ class CheckSegLabels(BaseTransform):
     error, or on a GPU with an assertion that names neither file nor value.
 
     Stands after ``LoadAnnotations``. **Required keys:** ``gt_seg_map`` (H, W), ``seg_map_path``,
-    ``reduce_zero_label``. Nothing is changed.
+    ``reduce_zero_label``. Nothing is changed. A picture that has no labels, as mmseg's inferencer
+    loads it, passes.
 
     Args:
         num_classes: Of the decode head.
@@ -65,6 +66,8 @@ class CheckSegLabels(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Check ``results['gt_seg_map']``."""
+        if 'seg_map_path' not in results:
+            return results
         check_seg_labels(
             results['gt_seg_map'],
             self.num_classes,

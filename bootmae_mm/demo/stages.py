@@ -19,15 +19,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import default_collate
-from mmpretrain.registry import MODELS
+from mmpretrain.registry import MODELS, TRANSFORMS
 from PIL import Image
 
 from ..checkpoint import read_state_dict
 from ..pretrain.bootmae import BootMAE
-from ..pretrain.dataset import UnlabelledImages
 from ..pretrain.reconstruct import Reconstruction, reconstruct
 from ..training import build_runner
+from ..visualization.images import centre_crops, find_files, normalise, read_evenly
+from ..visualization.masks import draw_ids, find_masking
 from .predictions import paint_labels, predict
 
 ROOT = Path(__file__).parents[2]
@@ -188,7 +188,7 @@ def job_config(job: Job, data: Path, checkpoint: Path, work_dir: Path) -> Config
 
 
 def dense_truth(data: Path) -> list[np.ndarray]:
-    """The labels of the pictures that :func:`.predictions.predict` shows, painted."""
+    """Painted labels of what :func:`bootmae_mm.demo.predictions.predict` shows."""
     root = data / TASKS['segmentation'].data
     files = sorted((root / 'annotations/validation').iterdir())[:NUM_PICTURES]
     images = [np.asarray(Image.open(root / 'images/validation' / file.name)) for file in files]
@@ -202,15 +202,9 @@ def pictures(data_root: Path, checkpoint: Path, count: int = 8) -> Reconstructio
     model: BootMAE = MODELS.build(cfg.model)
     model.load_state_dict(read_state_dict(checkpoint))
     model.eval()
-    load, _, mask, pack = cfg.train_pipeline
-    side = cfg.model.backbone.img_size
-    shown = [
-        dict(type='ResizeEdge', scale=side, edge='short'),
-        dict(type='CenterCrop', crop_size=side),
-    ]
-    dataset = UnlabelledImages(str(data_root), pipeline=[load, *shown, mask, pack])
-    indices = range(0, len(dataset), max(1, len(dataset) // count))[:count]
-    batch = default_collate([dataset[index] for index in indices])
-    data = model.data_preprocessor(batch)
-    ids = model.patch_ids(data['data_samples'], data['inputs'].device)
-    return reconstruct(model, data['inputs'], *ids)
+    files = find_files([str(data_root)])
+    shown = read_evenly(files.__getitem__, len(files), count)
+    images = normalise(model, centre_crops(shown, model.backbone.img_size))
+    masking = find_masking(map(TRANSFORMS.build, cfg.train_pipeline))
+    ids = (x.to(images.device) for x in draw_ids(masking, len(shown), seed=0))
+    return reconstruct(model, images, *ids)

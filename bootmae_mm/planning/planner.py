@@ -19,7 +19,7 @@ def plan_run(
         cfg: The config; it is not changed.
         gpus: Their number.
         stored: File of a measurement; None to measure here.
-        batch: Images to measure with, see :func:`.measuring.measure`.
+        batch: Images to measure with, see :func:`bootmae_mm.planning.measuring.measure`.
         progress: Told in a line what goes on.
 
     Raises:

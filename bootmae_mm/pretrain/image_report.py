@@ -9,7 +9,7 @@ from mmengine.hooks import Hook, LoggerHook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-Row = tuple[str, str, str]  # skipped | converted, path, reason
+ReportRow = tuple[str, str, str]  # skipped | converted, path, reason
 
 
 def report_path(runner: Runner) -> str:
@@ -40,7 +40,7 @@ def read_report(path: str) -> set[tuple[str, str]]:
     return {(row[0], row[1]) for row in rows if len(row) == 3}
 
 
-def append_to_report(path: str, rows: Iterable[Row]) -> None:
+def append_to_report(path: str, rows: Iterable[ReportRow]) -> None:
     """Add rows to a report."""
     with open(path, 'a', encoding='utf-8') as file:
         file.writelines('\t'.join(row) + '\n' for row in rows)

@@ -124,8 +124,9 @@ class LoadAnyImage(BaseTransform):
     Grey, palette, 16-bit, CMYK and images with alpha (which is dropped) are converted; EXIF
     orientation is applied; of an animation the first frame is taken.
 
-    **Required keys:** ``img_path``. **Added keys:** ``img`` (H, W, 3) uint8 BGR, ``img_shape``,
-    ``ori_shape``, and ``image_mode``, Pillow's name of what was found in the file.
+    **Required keys:** ``img_path``, or a picture as ``img``, which is left as it is: mmpretrain's
+    inferencers load pictures themselves. **Added keys:** ``img`` (H, W, 3) uint8 BGR,
+    ``img_shape``, ``ori_shape``, and ``image_mode``, Pillow's name of what was found in the file.
 
     Raises:
         UnreadableImage: If the file cannot be decoded, with the reason.
@@ -133,6 +134,8 @@ class LoadAnyImage(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Load ``results['img_path']``."""
+        if 'img' in results:
+            return results
         rgb, results['image_mode'] = read_image(results['img_path'])
         results['img'] = rgb[:, :, ::-1]
         results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]

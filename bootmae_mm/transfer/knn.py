@@ -64,6 +64,25 @@ def vote(similarity_QK: Tensor, labels_QK: Tensor, num_classes: int) -> Tensor:
     return scores_QC.scatter_add_(1, labels_QK, weights)
 
 
+def accuracies(
+    queries_QD: Tensor, labels_Q: Tensor, bank_ND: Tensor, bank_labels_N: Tensor, ks: Sequence[int]
+) -> dict[int, float]:
+    """Top-1 accuracy in percent for every number of neighbours in ``ks``, computed on the GPU if
+    there is one; features and labels on the host.
+
+    Raises:
+        ValueError: If the bank has fewer rows than the largest of ``ks``.
+    """
+    similarity_QK, index_QK = nearest(queries_QD.to(get_device()), bank_ND, max(ks))
+    labels_QK = bank_labels_N[index_QK.cpu()].to(similarity_QK.device)
+    num_classes = int(bank_labels_N.max()) + 1
+    found = {}
+    for k in ks:
+        predicted = vote(similarity_QK[:, :k], labels_QK[:, :k], num_classes).argmax(dim=1)
+        found[k] = 100 * (predicted.cpu() == labels_Q).double().mean().item()
+    return found
+
+
 @torch.no_grad()
 def extract(
     model: ImageClassifier, loader: DataLoader, block: int, dtype: torch.dtype, progress: Callable
@@ -136,15 +155,7 @@ def evaluate_knn(
             dtype,
             lambda done, total, split=split: progress(split, done, total),
         )
-    (bank_ND, bank_labels), (queries_QD, labels) = sets['train'], sets['val']
-    similarity_QK, index_QK = nearest(queries_QD.to(get_device()), bank_ND, max(ks))
-    labels_QK = bank_labels[index_QK.cpu()].to(similarity_QK.device)
-    num_classes = int(bank_labels.max()) + 1
-    accuracies = {}
-    for k in ks:
-        predicted = vote(similarity_QK[:, :k], labels_QK[:, :k], num_classes).argmax(dim=1)
-        accuracies[k] = 100 * (predicted.cpu() == labels).double().mean().item()
-    return accuracies
+    return accuracies(*sets['val'], *sets['train'], ks)
 
 
 def _classifier(cfg: Config, checkpoint: str) -> ImageClassifier:

@@ -13,6 +13,7 @@ default_hooks = dict(
     stop=dict(type='StopOnSignalHook'),
     stall=dict(type='StallHook'),  # says where a process hangs
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    report=dict(type='ReportHook'),  # report.html, docs/run_report.md
 )
 env_cfg = dict(
     cudnn_benchmark=True,

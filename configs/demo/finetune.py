@@ -65,6 +65,9 @@ val_dataloader = dict(
 )
 val_evaluator = dict(type='Accuracy', topk=1)
 val_cfg = dict()
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator
+test_cfg = dict()
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)
 optim_wrapper = dict(
     constructor='WeightDecayConstructor',

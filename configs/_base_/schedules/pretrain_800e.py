@@ -43,4 +43,5 @@ custom_hooks = [
     dict(type='ImageReportHook'),
     dict(type='DataWaitHook'),  # warns when training waits for data
     dict(type='HealthHook'),  # warns of a run that goes wrong, and stops it if that lasts
+    dict(type='PicturesHook', interval=50),  # reconstructions and features, into vis_data
 ]

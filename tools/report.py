@@ -1,0 +1,43 @@
+"""Write one page about a training run: curves, monitors, pictures, config, versions.
+
+    python tools/report.py work_dirs/bootmae_vitb_800e
+    python tools/report.py WORK_DIR --out /tmp/report.html
+
+The page is a single file that needs nothing else, for a browser on a computer or a phone. Works
+while training goes on, after a crash, and on a copy of the folder; nothing in it is run as code.
+Exits with 0 if the page is written, 2 if the folder is no work_dir or the command is wrong.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import sys
+
+
+def load_page():
+    """``bootmae_mm.run_report.page`` without what ``bootmae_mm`` imports, as PyTorch and the
+    OpenMMLab stack take far longer than the page."""
+    if 'bootmae_mm' not in sys.modules:
+        spec = importlib.util.find_spec('bootmae_mm')
+        sys.modules['bootmae_mm'] = importlib.util.module_from_spec(spec)
+    return importlib.import_module('bootmae_mm.run_report.page')
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('work_dir', help='the folder of the run')
+    parser.add_argument('--out', metavar='FILE', help='default report.html in the work_dir')
+    args = parser.parse_args(argv)
+    try:
+        path = load_page().write_report(args.work_dir, args.out)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    print(path)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

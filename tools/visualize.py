@@ -1,0 +1,101 @@
+"""Draw what a model does with images, and what masks hide: PNG files and one HTML page.
+
+    python tools/visualize.py model CONFIG CHECKPOINT IMAGES... [--out work_dirs/pictures]
+    python tools/visualize.py masks [IMAGES...]
+
+IMAGES are image files or folders of them. The config decides what is drawn: of pretraining the
+reconstructions, the cosine of predicted and teacher features, principal components of the features
+and the class token's attention; of a classifier the last two; of a segmentor or detector its
+predictions. "masks" draws Fig. 2 of the paper; without IMAGES on pictures that it makes up.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from bootmae_mm import command_line
+from bootmae_mm.visualization.drawing import draw_figures, drawn_pictures
+from bootmae_mm.visualization.images import Picture, find_files, read_evenly
+from bootmae_mm.visualization.masks import mask_figure
+from bootmae_mm.visualization.pages import save_figures
+
+
+def parse_args(argv: list[str] | None) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    kinds = parser.add_subparsers(dest='kind', required=True, metavar='model | masks')
+    model = kinds.add_parser('model', help='what a model does with images')
+    command_line.add_config_arguments(model)
+    model.add_argument('checkpoint', type=command_line.existing_file, help='of pretraining, a run')
+    model.add_argument('images', nargs='+', help='image files or folders')
+    model.add_argument(
+        '--min-score', type=float, default=0.3, help='least score of an instance; default 0.3'
+    )
+    masks = kinds.add_parser('masks', help='random and block-wise masks')
+    masks.add_argument('images', nargs='*', help='image files or folders; default made-up pictures')
+    masks.add_argument('--grid', type=int, default=14, help='patches per side; default 14')
+    masks.add_argument('--num-masked', type=int, default=147, help='patches to mask; default 147')
+    masks.add_argument('--patch-size', type=int, default=16, help='pixels; default 16')
+    for command, count in ((model, 8), (masks, 4)):
+        command.add_argument('--out', default='work_dirs/pictures', help='folder to write to')
+        command.add_argument(
+            '--count',
+            type=int,
+            default=count,
+            help=f'images to draw, taken evenly; default {count}',
+        )
+        command.add_argument('--seed', type=int, default=0, help='of the masks; default 0')
+    args = parser.parse_args(argv)
+    for name in ('count', 'grid', 'patch_size'):
+        if getattr(args, name, 1) < 1:
+            option = name.replace('_', '-')
+            parser.error(f'--{option} expects a number from 1 up, found {getattr(args, name)}')
+    return parser, args
+
+
+def read_pictures(paths: Sequence[str], count: int) -> list[Picture]:
+    """Up to ``count`` of the images at some paths."""
+    files = find_files(paths)
+    if len(files) > count:
+        print(f'{count} of {len(files)} images are drawn, taken evenly; --count draws more.')
+    return read_evenly(files.__getitem__, len(files), count)
+
+
+def draw_masks(args: argparse.Namespace):
+    """Figure, images and words about masks."""
+    pictures = (
+        read_pictures(args.images, args.count)
+        if args.images
+        else drawn_pictures(args.count, args.grid * args.patch_size)
+    )
+    figure = mask_figure(pictures, args.grid, args.num_masked, args.patch_size, args.seed)
+    return [figure], pictures, ['Drawn by the masks of pretraining (Fig. 2 of the paper).']
+
+
+def draw_model(args: argparse.Namespace):
+    """Figures, images and words about a model."""
+    cfg = command_line.load_config(args)
+    pictures = read_pictures(args.images, args.count)
+    figures = draw_figures(cfg, args.checkpoint, pictures, args.seed, args.min_score)
+    return figures, pictures, [f'Config: {args.config}', f'Checkpoint: {args.checkpoint}']
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Draw."""
+    parser, args = parse_args(argv)
+    draw, title = (
+        (draw_model, 'Pictures of a model')
+        if args.kind == 'model'
+        else (draw_masks, 'Mask strategies')
+    )
+    try:
+        figures, pictures, words = draw(args)
+    except ValueError as error:
+        parser.error(str(error))
+    page = save_figures(figures, [picture.path for picture in pictures], args.out, title, words)
+    print(f'Pictures: {page}, and PNG files beside it')
+
+
+if __name__ == '__main__':
+    main()
