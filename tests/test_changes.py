@@ -68,13 +68,19 @@ def test_where_a_run_is_written_and_started_from_is_no_change():
     assert found(edit) == ([], [])
 
 
-def test_a_hook_that_only_reports_may_come_and_go():
+@pytest.mark.parametrize('name', ['GradNormHook', 'PicturesHook', 'HealthHook'])
+def test_a_hook_that_only_reports_may_come_and_go(name):
     def edit(cfg):
-        cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != 'GradNormHook']
+        cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != name]
 
     relevant, harmless = found(edit)
     assert relevant == []
-    assert 'custom_hooks.GradNormHook.type: "GradNormHook" -> (not there)' in harmless
+    assert f'custom_hooks.{name}.type: "{name}" -> (not there)' in harmless
+
+
+def test_the_page_of_a_run_may_come_and_go():
+    relevant, harmless = found(lambda cfg: cfg.default_hooks.pop('report'))
+    assert relevant == [] and len(harmless) == 1
 
 
 def test_a_hook_that_trains_may_not():

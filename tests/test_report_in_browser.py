@@ -13,7 +13,9 @@ from .browser import DESKTOP, PHONE, browser, opened  # noqa: F401  (browser is 
 from .run_folders import write_eventful_run
 from .test_demo import OUTCOMES
 
-CASES = [(width, scheme) for width in (PHONE, DESKTOP) for scheme in ('light', 'dark')]
+# Page, number of charts, width, scheme.
+CASES = [('run', 12, width, scheme) for width in (PHONE, DESKTOP) for scheme in ('light', 'dark')]
+CASES += [('demo', 2, PHONE, 'light'), ('demo', 2, DESKTOP, 'dark')]
 
 
 def demo_page(folder):
@@ -40,8 +42,7 @@ def pages(tmp_path_factory):
     }
 
 
-@pytest.mark.parametrize(('width', 'scheme'), CASES)
-@pytest.mark.parametrize(('name', 'num_charts'), [('run', 12), ('demo', 2)])
+@pytest.mark.parametrize(('name', 'num_charts', 'width', 'scheme'), CASES)
 def test_a_page_is_readable(browser, pages, name, num_charts, width, scheme):  # noqa: F811
     with opened(browser, pages[name], width, scheme) as shown:
         assert shown.overhang() <= 0

@@ -5,9 +5,11 @@ import logging
 import subprocess
 import sys
 from collections import Counter
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 
 from bootmae_mm.run_report import charts, monitors
 from bootmae_mm.run_report.hook import ReportHook
@@ -235,6 +237,11 @@ def test_settings_are_read_and_never_run(tmp_path):
     assert settings['sizes'] == [1, [-2, dict(a=3.5)]]
     assert settings['evil'].startswith('open(')
     assert read_settings('train_cfg = dict(max_ep') == {}
+
+
+def test_settings_are_those_that_mmengine_writes():
+    settings = dict(train_cfg=dict(max_epochs=3, val=None), hooks=[dict(type='A', rate=-1e-3)])
+    assert read_settings(Config(settings).pretty_text) == settings
 
 
 def test_messages_and_environment_of_a_log(tmp_path):
@@ -474,7 +481,9 @@ def test_the_command_line(tmp_path):
 def test_a_run_writes_its_page(tmp_path):
     cfg = run_config(write_images(tmp_path / 'images', 8), tmp_path / 'run')
     assert cfg.default_hooks.report == dict(type='ReportHook')
-    build_runner(cfg).train()
+    # The whole text takes longer to format than all steps.
+    with patch.object(Config, 'pretty_text', 'train_cfg = dict(max_epochs=2)'):
+        build_runner(cfg).train()
     page = Page((tmp_path / 'run/report.html').read_text())
     assert page.texts('p')[0] == 'Epoch 2 of 2, iteration 4; finished.'
     assert {'Losses', 'Learning rate', 'Gradient norm'} <= set(page.texts('h3'))

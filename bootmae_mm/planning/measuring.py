@@ -133,6 +133,7 @@ def shorten(cfg: Config, batch: int, work_dir: Path) -> None:
     cfg.param_scheduler = None
     cfg.optim_wrapper.pop('accumulative_counts', None)
     cfg.default_hooks.checkpoint = None
+    cfg.default_hooks.pop('report', None)
     cfg.custom_hooks = [h for h in cfg.get('custom_hooks', ()) if h.type not in OUTSIDE_STEPS]
     cfg.model.backbone.init_cfg = None
     cfg.update(launcher='none', load_from=None, resume=False, log_level='ERROR')

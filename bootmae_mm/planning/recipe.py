@@ -18,7 +18,7 @@ PUBLISHED = {
     'CocoDataset': 117_266,
 }
 # Hooks that act before or after the steps.
-OUTSIDE_STEPS = ('TotalBatchHook', 'DataCheckHook')
+OUTSIDE_STEPS = ('TotalBatchHook', 'DataCheckHook', 'PicturesHook', 'OnlineProbeHook')
 
 
 def recipe_of(cfg: Config, images: int) -> Recipe:

@@ -16,9 +16,9 @@ TRAINING = (
 HARMLESS = re.compile(
     r'train_dataloader\.(num_workers|persistent_workers|pin_memory|prefetch_factor|batch_size)'
     r'|train_cfg\.(val_begin|val_interval|type)'
-    r'|default_hooks\.(timer|logger|checkpoint|visualization)\b.*'
-    r'|custom_hooks\.(DataCheck|DataWait|GradNorm|Health|ImageReport|StopOnSignal|BlockCheckpoint)'
-    r'Hook\b.*|custom_hooks\.order'
+    r'|default_hooks\.(timer|logger|checkpoint|visualization|stop|stall|report)\b.*'
+    r'|custom_hooks\.(DataCheck|DataWait|GradNorm|Health|ImageReport|Pictures|OnlineProbe|Report'
+    r'|StopOnSignal|BlockCheckpoint)Hook\b.*|custom_hooks\.order'
 )
 MISSING = '(not there)'
 
