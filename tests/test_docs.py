@@ -100,20 +100,46 @@ def test_the_site_builds_and_its_links_lead_somewhere(tmp_path: Path) -> None:
     assert 'BootMAEViT' in vit and 'drop_path_rate' in vit
 
 
-@pytest.mark.long
-@pytest.mark.parametrize('mistake', ['[a](none.md)', '[a](../none)', '[a](index.md#none)'])
-def test_a_broken_reference_fails_the_build(mistake: str, tmp_path: Path) -> None:
-    """In a copy of the settings with one page and one module."""
+PAGE = '# Title\n\n{}\n\n```{{toctree}}\napi/index\n```\n'
+PACKAGE = '"""A package.\n\n{}\n"""\nfrom .part import Part\n'
+
+
+def write_project(root: Path, page: str = '', package: str = '') -> Path:
+    """The settings with one page and a package of one module, with some text in each; returns the
+    folder of the documentation."""
     for name in ('docs', 'bootmae_mm'):
-        (tmp_path / name).mkdir()
-    shutil.copy(ROOT / 'docs/conf.py', tmp_path / 'docs')
-    shutil.copy(ROOT / 'bootmae_mm/version.py', tmp_path / 'bootmae_mm')
-    (tmp_path / 'bootmae_mm/__init__.py').write_text('"""A package."""\n')
-    page = tmp_path / 'docs/index.md'
-    text = '# Title\n\n{}\n\n```{{toctree}}\napi/bootmae_mm/index\n```\n'
-    page.write_text(text.format('[a](../bootmae_mm)'))
-    result = build_site(page.parent, tmp_path / 'site')
+        (root / name).mkdir(exist_ok=True)
+    shutil.copy(ROOT / 'docs/conf.py', root / 'docs')
+    shutil.copy(ROOT / 'bootmae_mm/version.py', root / 'bootmae_mm')
+    (root / 'bootmae_mm/part.py').write_text('class Part:\n    """A part."""\n')
+    (root / 'docs/index.md').write_text(PAGE.format(page))
+    (root / 'bootmae_mm/__init__.py').write_text(PACKAGE.format(package))
+    return root / 'docs'
+
+
+@pytest.mark.long
+def test_what_the_settings_make_of_links_names_and_indented_text(tmp_path: Path) -> None:
+    page, package = '[a part](../bootmae_mm/part.py)', ':class:`bootmae_mm.Part`\n\n    a | b_\n'
+    docs = write_project(tmp_path, page, package)
+    result = build_site(docs, tmp_path / 'site')
     assert result.returncode == 0, result.stderr
-    page.write_text(text.format(mistake))
-    result = build_site(page.parent, tmp_path / 'site')
+    assert 'bootmae_mm/part.py</span>' in (tmp_path / 'site/index.html').read_text()
+    api = (tmp_path / 'site/api/bootmae_mm/index.html').read_text()
+    assert 'href="part/index.html#bootmae_mm.part.Part"' in api
+    assert re.search(r'<pre>.*a \| b_', api)
+
+
+MISTAKES = {
+    'a page': dict(page='[a](none.md)'),
+    'a file of the repository': dict(page='[a](../none)'),
+    'a heading': dict(page='[a](index.md#none)'),
+    'a name in a docstring': dict(package=':func:`bootmae_mm.none`'),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('mistake', MISTAKES.values(), ids=MISTAKES)
+def test_a_broken_reference_fails_the_build(mistake: dict, tmp_path: Path) -> None:
+    docs = write_project(tmp_path, **mistake)
+    result = build_site(docs, tmp_path / 'site')
     assert result.returncode != 0 and 'none' in result.stderr

@@ -172,12 +172,20 @@ def test_a_fault(name, make):
     assert '\n' not in found[0] and found[0].endswith('.')
 
 
-@pytest.mark.parametrize('path', CONFIGS)
+# Those of ablations and baselines differ from their neighbours in a path, see test_table_configs.
+@pytest.mark.parametrize(
+    'path',
+    [c for c in CONFIGS if 'pretrain' in c or not {'ablations', 'baselines'} & set(c.split('/'))],
+)
 def test_no_false_alarm(path):
     cfg = Config.fromfile(ROOT / path)
     case = Case(cfg, cfg, gpus=1 if 'demo' in path else 8)
     points = ['model', 'pipelines', 'precision', 'total batch', 'schedules']
-    assert [f for _, f in examine(case, points) if f.level not in ('ok', 'note')] == []
+    found = [f.sentence for _, f in examine(case, points) if f.level not in ('ok', 'note')]
+    if 'pretrain/mae/' in path and '_feature_' in path:  # the features of a model that is not there
+        assert len(found) == 1 and 'mae_vitb_800e/epoch_800.pth' in found[0]
+    else:
+        assert found == []
 
 
 def test_a_milestone_after_the_end_is_noted(make):

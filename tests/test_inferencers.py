@@ -15,6 +15,7 @@ from mmpretrain.apis.model import ModelHub
 from PIL import Image
 from torch import nn
 
+from bootmae_mm.pretrain.loading import LoadAnyImage
 from bootmae_mm.training import replace_sync_batch_norm
 
 from .conftest import ROOT, build_tiny
@@ -88,6 +89,13 @@ def test_classification(workplace: Path) -> None:
     assert scores.max() - scores.min() > 0.01
     assert names['classified']['pred_class'] == CLASSES[int(expected.pred_score.argmax())]
     assert (workplace / 'painted/picture.png').is_file()
+
+
+def test_a_picture_that_is_loaded_already_is_left_as_it_is() -> None:
+    """mmpretrain's inferencers hand one over to a pipeline that begins with `LoadAnyImage`."""
+    results = dict(img=np.ones((3, 4, 3), dtype=np.uint8), img_shape=(3, 4))
+    loaded = LoadAnyImage()(dict(results))
+    assert loaded.keys() == results.keys() and loaded['img'] is results['img']
 
 
 def test_features_of_a_pretraining_checkpoint(workplace: Path) -> None:

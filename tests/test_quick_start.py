@@ -14,7 +14,9 @@ from bootmae_mm.config_check.check import check_config
 from .conftest import ROOT
 
 PAGE = (ROOT / 'docs/quick_start.md').read_text()
-CONFIGS = dict(re.findall(r'^### .*`mine/(\w+).py`$.*?^```python\n(.*?)^```$', PAGE, re.M | re.S))
+CONFIGS = dict(
+    re.findall(r'^### [^\n]*`mine/(\w+).py`$.*?^```python\n(.*?)^```$', PAGE, re.M | re.S)
+)
 
 
 def load(name: str, folder: Path) -> Config:

@@ -70,6 +70,7 @@ def test_a_wheel_has_the_package_and_nothing_beside_it(wheel: Path) -> None:
     assert {path.name.partition('-')[0] for path in wheel.iterdir()} == {'bootmae_mm'}
 
 
+@pytest.mark.long
 def test_a_tool_of_the_wheel_runs_on_its_config(wheel: Path, tmp_path: Path) -> None:
     """With the wheel's package, from an empty folder: no file of the checkout is in reach."""
     (tmp_path / 'pictures').mkdir()

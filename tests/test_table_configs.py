@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 
 from bootmae_mm.pretrain.teacher import FrozenTeacher, MomentumTeacher
@@ -61,8 +61,7 @@ def no_weights(monkeypatch):
 
 def build(cfg: Config):
     """The model without memory for its weights."""
-    init_default_scope(cfg.default_scope)
-    with torch.device('meta'):
+    with DefaultScope.overwrite_default_scope(cfg.default_scope), torch.device('meta'):
         return MODELS.build(cfg.model)
 
 
