@@ -119,8 +119,8 @@ def write_project(root: Path, page: str = '', package: str = '') -> Path:
 
 @pytest.mark.long
 def test_what_the_settings_make_of_links_names_and_indented_text(tmp_path: Path) -> None:
-    page, package = '[a part](../bootmae_mm/part.py)', ':class:`bootmae_mm.Part`\n\n    a | b_\n'
-    docs = write_project(tmp_path, page, package)
+    page = '[a part](../bootmae_mm/part.py) [the top](index.md#title)'
+    docs = write_project(tmp_path, page, ':class:`bootmae_mm.Part`\n\n    a | b_\n')
     result = build_site(docs, tmp_path / 'site')
     assert result.returncode == 0, result.stderr
     assert 'bootmae_mm/part.py</span>' in (tmp_path / 'site/index.html').read_text()
