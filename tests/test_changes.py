@@ -26,6 +26,11 @@ def found(edit) -> tuple[list[str], list[str]]:
     ('key', 'value', 'said'),
     [
         ('optim_wrapper.optimizer.lr', 2e-3, 'optim_wrapper.optimizer.lr: 0.0024 -> 0.002'),
+        (
+            'train_dataloader.sampler.total_batch_size',
+            8,
+            'train_dataloader.sampler.total_batch_size: 4096 -> 8',
+        ),
         ('train_cfg.max_epochs', 4, 'train_cfg.max_epochs: 800 -> 4'),
         ('randomness.seed', 1, 'randomness.seed: 0 -> 1'),
         ('model.backbone.drop_path_rate', 0.1, 'model.backbone.drop_path_rate: (not there) -> 0.1'),
