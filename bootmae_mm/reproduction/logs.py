@@ -6,6 +6,7 @@ mmengine writes a folder for every start of a run, named by the time, with ``<ti
 
 import json
 import re
+import statistics
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -42,8 +43,8 @@ def last_score(lines: list[dict], metric: Metric) -> float | None:
 
 def seconds_per_iteration(lines: list[dict]) -> float | None:
     """Median of the logged times of an iteration, less those at the start."""
-    times = sorted(line['time'] for line in lines if 'loss' in line and 'time' in line)[WARM_UP:]
-    return times[len(times) // 2] if times else None
+    times = [line['time'] for line in lines if 'loss' in line and 'time' in line][WARM_UP:]
+    return statistics.median(times) if times else None
 
 
 def score(lines: list[dict], metric: Metric) -> float | None:

@@ -81,6 +81,9 @@ param_scheduler[0].update(start_factor=1e-3, end=warmup_iters)
 param_scheduler[1].update(begin=warmup_iters, end=max_iters)
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 custom_hooks = [dict(type='TotalBatchHook', total_batch_size=32), dict(type='DataCheckHook')]
-default_hooks = dict(logger=dict(interval=25), checkpoint=dict(by_epoch=False, interval=max_iters))
+default_hooks = dict(
+    logger=dict(interval=25, log_metric_by_epoch=False),
+    checkpoint=dict(by_epoch=False, interval=max_iters),
+)
 log_processor = dict(by_epoch=False)
 visualizer = dict(type='SegLocalVisualizer')
