@@ -277,7 +277,16 @@ def test_a_table_shows_mean_spread_and_differences():
     _, rows = tables.rows_of(TOY, found)
     spread = statistics.stdev([10.0, 14.0])
     assert rows == [
-        ('a', 'fine-tuned', '80.0', f'12.0 ± {spread:.1f}', '–', '+0.0', '+0.0', 'reduced budget'),
+        (
+            'a',
+            'fine-tuned',
+            '80.0',
+            f'12.0 ± {spread:.1f} (2)',
+            '–',
+            '+0.0',
+            '+0.0',
+            'reduced budget',
+        ),
         ('b', 'fine-tuned', '82.0', '20.0', '–', '+2.0', '+8.0', 'reduced budget'),
         ('c', 'fine-tuned', '81.0', '81.4', '+0.4', '+1.0', '–', 'reproduced'),
         ('quoted', 'fine-tuned', '79.0', '–', '–', '-1.0', '–', 'quoted'),
@@ -286,7 +295,9 @@ def test_a_table_shows_mean_spread_and_differences():
 
 def test_full_runs_come_before_reduced_ones():
     found = toy_records(REDUCED, a=[10.0]) | toy_records(FULL, a=[80.1, 80.3])
-    assert str(tables.ours(found, TOY.rows[0].scores[0])) == '80.2 ± 0.1'
+    score = TOY.rows[0].scores[0]
+    assert tables.ours(found, score).shown(1) == '80.2 ± 0.1 (2)'
+    assert tables.ours(found, score, REDUCED).shown(3) == '10.000'
 
 
 def test_the_order_of_rows_is_compared_with_the_papers():
@@ -344,11 +355,16 @@ def test_a_stale_page_is_found_and_written(tmp_path):
 def test_the_command_line(home, monkeypatch, capsys, tmp_path):
     tool = load_tool('reproduce')
     monkeypatch.setattr(tool, 'Home', lambda: home)
+    monkeypatch.setattr(planning.Path, 'cwd', lambda: ROOT)
     assert tool.main(['list', '2']) == 0
     assert 'bootmae_vitb_300e_context_low_none_finetune_100e' in capsys.readouterr().out
     assert tool.main(['plan', '2', '--rows', 'no no']) == 0
     printed = capsys.readouterr().out
     assert 'context_none_none' in printed and 'context_low_none' not in printed
+    assert '\nbash tools/dist_train.sh configs/pretrain/ablations/bootmae' in printed
+    assert tool.main(['plan', '2', '--rows', 'no no', '--budget', 'reduced']) == 0
+    printed = capsys.readouterr().out
+    assert 'with run for plan' in printed and 'A100 hours where' not in printed
     assert tool.main(['plan', '6', '--budget', 'reduced', '--rows', 'DINO']) == 0
     assert 'left out: Expected finetune/baselines/dino' in capsys.readouterr().out
     assert tool.main(['run', '2', '--scripts', str(tmp_path / 'jobs')]) == 0

@@ -24,7 +24,8 @@ run, by way of its record below `results/`; none is typed in.
   so two columns give every row's difference to one row of the table, the paper's and ours.
 - **not run**, and **quoted**: a number that the paper itself takes from elsewhere.
 
-± is the standard deviation over seeds (each seed pretrains anew). To run a table:
+± is the standard deviation over as many seeds as stand behind it in brackets; each pretrains anew.
+To run a table:
 `python tools/reproduce.py plan 2`, then `run 2`; see `python tools/reproduce.py --help`.
 """
 TITLES = dict(

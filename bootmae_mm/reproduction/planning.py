@@ -1,7 +1,9 @@
 """What a run costs, and which runs are possible."""
 
 import itertools
+import shlex
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from ..demo.summary import as_text
 from ..planning.recipe import published_size, recipe_of
@@ -73,13 +75,22 @@ def plan(runs: list[Run], home: Home, gpus: int) -> str:
         known += hours or 0.0
         cost = f'{hours:.0f}' if hours else '–'
         lines.append((run.config, str(run.seed), logs.state(run, home), images(run, home), cost))
-    commands = '\n'.join(' '.join(command(run, home, gpus)) for run in runs)
+    shown = as_text(('run', 'seed', 'state', 'images', 'A100 hours'), lines)
+    if all(run.budget == REDUCED for run in runs):
+        return f'{shown}\n\nThe same line with run for plan makes their configs and starts them.'
+    commands = '\n'.join(typed(command(run, home, gpus)) for run in runs)
     return (
-        f'{as_text(("run", "seed", "state", "images", "A100 hours"), lines)}\n\n'
+        f'{shown}\n\n'
         f'{known:.0f} A100 hours where the paper has a time (Table 5); of the others, '
         'python tools/plan.py CONFIG measures one here.\n\n'
         f'{commands}'
     )
+
+
+def typed(words: list[str]) -> str:
+    """A command as one would type it here: with relative paths."""
+    here = f'{Path.cwd()}/'
+    return shlex.join(word.removeprefix(here) for word in words)
 
 
 def images(run: Run, home: Home) -> str:

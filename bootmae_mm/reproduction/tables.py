@@ -27,10 +27,12 @@ class Ours(NamedTuple):
         """Standard deviation over the seeds; None for a single one."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
-    def __str__(self) -> str:
-        digits = 3 if self.mean < 10 and self.budget == FULL else 1
+    def shown(self, digits: int) -> str:
+        """Mean, spread where there is one, and over how many seeds."""
         text = f'{self.mean:.{digits}f}'
-        return text if self.spread is None else f'{text} ± {self.spread:.{digits}f}'
+        if self.spread is None:
+            return text
+        return f'{text} ± {self.spread:.{digits}f} ({len(self.values)})'
 
 
 def runs_of(records: Records, config: str | None, budget: str) -> list[Run]:
@@ -87,7 +89,7 @@ def compared(table: Table, score: Score, found: Ours | None, records: Records) -
     full = found.mean if found and found.budget == FULL else None
     return (
         number(score.paper, score),
-        str(found) if found else '–',
+        found.shown(digits(score)) if found else '–',
         signed(minus(full, score.paper), score),
         signed(minus(score.paper, reference and reference.paper), score),
         signed(minus(found and found.mean, base and base.mean), score),
@@ -105,14 +107,19 @@ def minus(first: float | None, second: float | None) -> float | None:
     return None if first is None or second is None else first - second
 
 
+def digits(score: Score) -> int:
+    """Decimals of a score, as the paper prints it."""
+    return 3 if score.metric is SECONDS else 1
+
+
 def number(value: float | None, score: Score) -> str:
-    """A number of the paper, as the paper prints it."""
-    return '–' if value is None else f'{value:.{3 if score.metric is SECONDS else 1}f}'
+    """A number of the paper."""
+    return '–' if value is None else f'{value:.{digits(score)}f}'
 
 
 def signed(value: float | None, score: Score) -> str:
     """A difference."""
-    return '–' if value is None else f'{value:+.{3 if score.metric is SECONDS else 1}f}'
+    return '–' if value is None else f'{value:+.{digits(score)}f}'
 
 
 class Agreement(NamedTuple):
