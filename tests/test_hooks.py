@@ -2,13 +2,17 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.hooks import Hook
 
 from bootmae_mm import checkpoint
+from bootmae_mm.pretrain.health import HealthHook
+from bootmae_mm.pretrain.hooks import FeatureWeightHook, MomentumTeacherHook
 from bootmae_mm.pretrain.schedules import teacher_decay
+from bootmae_mm.probes import OnlineProbeHook
 from bootmae_mm.training import build_runner
 
 from .conftest import build_tiny, run_config, write_images
@@ -185,3 +189,20 @@ def test_a_total_batch_that_cannot_be_made_is_refused(folder, tmp_path):
     cfg = run_config(folder, tmp_path / 'run', total=8, batch=3)
     with pytest.raises(ValueError, match='a total batch of 8, found .*batch_size=3 × 1 processes'):
         train(cfg)
+
+
+@pytest.mark.parametrize(
+    'hook',
+    [
+        MomentumTeacherHook([(0, 0.99)]),
+        FeatureWeightHook(),
+        HealthHook(),
+        OnlineProbeHook(images=dict(train={}, val={})),
+    ],
+    ids=lambda hook: type(hook).__name__,
+)
+def test_another_model_is_refused_in_a_sentence(hook):
+    runner = SimpleNamespace(model=torch.nn.Linear(1, 1), iter=0, epoch=0)
+    name = type(hook).__name__
+    with pytest.raises(ValueError, match=f'BootMAE model for {name}, found Linear; leave {name}'):
+        hook.before_train(runner)

@@ -17,7 +17,7 @@ from .bootmae import BootMAE
 from .heads import spread
 from .health_diagnosis import LOSSES, Cause
 from .health_faults import Faults, NonFiniteTraining
-from .hooks import unwrap
+from .hooks import require_bootmae, unwrap
 from .teacher import MomentumTeacher
 
 
@@ -62,7 +62,7 @@ class HealthHook(Hook):
             now; 0.09 was the most in half a demo.
 
     Raises:
-        ValueError: If one of them is not positive.
+        ValueError: If one of them is not positive; before training, if the model is no BootMAE.
     """
 
     priority = 'NORMAL'  # before LoggerHook and CheckpointHook
@@ -91,13 +91,13 @@ class HealthHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Begin anew or, in a resumed run, where the checkpoint was; follow losses and teacher."""
+        model = require_bootmae(runner, self)
         state = (self.loaded if runner.iter > 0 else None) or {}
         self.faults = Faults(state.get('streaks', {}))
         self.checksums = state.get('checksums')
         losses = state.get('losses', {})
         self.windows = {name: measures.LossWindow(losses.get(name, ())) for name in LOSSES}
         self.interval = next(hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook))
-        model = unwrap(runner)
         model.check_losses = partial(self.check_losses, runner)
         if model.teacher is not None:
             model.teacher.register_forward_hook(partial(self.keep_features, model.feature_head))

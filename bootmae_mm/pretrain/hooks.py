@@ -18,6 +18,22 @@ def unwrap(runner: Runner) -> BootMAE:
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
+def require_bootmae(runner: Runner, hook: Hook) -> BootMAE:
+    """The algorithm, for a hook that can do with no other.
+
+    Raises:
+        ValueError: If it is another one.
+    """
+    model = unwrap(runner)
+    if not isinstance(model, BootMAE):
+        name = type(hook).__name__
+        raise ValueError(
+            f'Expected a BootMAE model for {name}, found {type(model).__name__}; leave {name} out '
+            'of custom_hooks.'
+        )
+    return model
+
+
 @HOOKS.register_module()
 class MomentumTeacherHook(Hook):
     """Moves the momentum teacher: once per optimiser step, and only when the step was taken.
@@ -37,7 +53,7 @@ class MomentumTeacherHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Copy the student if the run is fresh, and follow the optimiser."""
-        model = unwrap(runner)
+        model = require_bootmae(runner, self)
         if not isinstance(model.teacher, MomentumTeacher):
             return
         if runner.iter == 0:
@@ -72,6 +88,10 @@ class FeatureWeightHook(Hook):
     def __init__(self, weight: float = 1.0, ramp: float = 0.25) -> None:
         self.weight = weight
         self.ramp = ramp
+
+    def before_train(self, runner: Runner) -> None:
+        """Look whether there is a feature loss to weigh."""
+        require_bootmae(runner, self)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set the weight of this epoch."""

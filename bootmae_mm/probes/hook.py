@@ -8,7 +8,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from ..pretrain.hooks import unwrap
+from ..pretrain.bootmae import BootMAE
+from ..pretrain.hooks import require_bootmae
 from .budget import Budget
 from .measuring import GivenUp, TooLong, measure, random_numbers_kept
 from .sources import Source, image_source, map_source
@@ -104,17 +105,18 @@ class OnlineProbeHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Try the data; all processes stop if something is wrong with it."""
+        model = require_bootmae(runner, self)
         self.budget = Budget(self.max_share, runner.epoch, self.loaded if runner.iter else None)
-        message = [self.prepare(runner) if self.enabled else None]
+        message = [self.prepare(runner, model) if self.enabled else None]
         broadcast_object_list(message)
         if message[0] is not None:
             raise ValueError(message[0])
 
-    def prepare(self, runner: Runner) -> str | None:
+    def prepare(self, runner: Runner, model: BootMAE) -> str | None:
         """Build the data sets and try them; what is wrong with them, if anything."""
         with self.budget.spending(), random_numbers_kept():
             try:
-                self.sources = self.build_sources(tuple(unwrap(runner).backbone.img_size))
+                self.sources = self.build_sources(tuple(model.backbone.img_size))
                 seconds = self.estimate(runner)
             except ValueError as error:
                 return str(error)
