@@ -12,12 +12,11 @@ from mmpretrain.registry import MODELS
 from PIL import Image
 
 from bootmae_mm import tokens
-from bootmae_mm.demo import predictions, stages, summary
+from bootmae_mm.demo import data_sets, predictions, stages, summary
 from bootmae_mm.demo.shapes import CLASSES
 from bootmae_mm.pretrain.reconstruct import Reconstruction, reconstruct
 
 from .conftest import build_tiny, random_samples, write_images
-from .labelled_data import load_tool
 
 SCORES = {
     ('linear probe', 'scratch'): {'top-1': 20.0},
@@ -78,11 +77,10 @@ def test_the_report_shows_results_and_predictions(tmp_path):
 
 def test_the_drawn_pictures_are_of_all_classes(tmp_path, monkeypatch):
     """The folder says so, too: it once named the four classes of the dense tasks."""
-    demo = load_tool('demo')
     for name in ('NUM_TRAIN', 'NUM_VAL', 'NUM_DENSE_TRAIN', 'NUM_DENSE_VAL'):
-        monkeypatch.setattr(demo, name, 8)
-    monkeypatch.setattr(demo, 'LABELS_PER_CLASS', 1)
-    demo.draw(tmp_path)
+        monkeypatch.setattr(data_sets, name, 8)
+    monkeypatch.setattr(data_sets, 'LABELS_PER_CLASS', 1)
+    data_sets.draw(tmp_path, print)
     assert json.loads((tmp_path / 'shapes/dataset.json').read_text())['classes'] == list(CLASSES)
     assert {path.name for path in (tmp_path / 'shapes/train').iterdir()} == set(CLASSES)
     assert len((tmp_path / 'shapes/labelled.txt').read_text().splitlines()) == len(CLASSES)

@@ -352,6 +352,13 @@ def test_a_stale_page_is_found_and_written(tmp_path):
     assert pages.write_pages(home, check=True, say=str) == 1
 
 
+def test_the_cost_of_the_reduced_runs_is_their_processor_time():
+    used = [(REDUCED, 0, 1.25), (REDUCED, 1, 0.5), (REDUCED, 2, None), (FULL, 0, 800.0)]
+    found = {Run('finetune/a', budget, seed): {'cpu_hours': h} for budget, seed, h in used}
+    assert 'The 3 runs at the reduced budget took 1.75 hours' in pages.spent(found)
+    assert pages.spent({}) == ''
+
+
 def test_the_command_line(home, monkeypatch, capsys, tmp_path):
     tool = load_tool('reproduce')
     monkeypatch.setattr(tool, 'Home', lambda: home)
@@ -367,6 +374,10 @@ def test_the_command_line(home, monkeypatch, capsys, tmp_path):
     assert 'with run for plan' in printed and 'A100 hours where' not in printed
     assert tool.main(['plan', '6', '--budget', 'reduced', '--rows', 'DINO']) == 0
     assert 'left out: Expected finetune/baselines/dino' in capsys.readouterr().out
+    drawn = []
+    monkeypatch.setattr(tool.data_sets, 'draw', lambda folder, say: drawn.append(folder))
+    assert tool.main(['run', '6', '--budget', 'reduced', '--rows', 'DINO']) == 0
+    assert drawn == [Path('data')]
     assert tool.main(['run', '2', '--scripts', str(tmp_path / 'jobs')]) == 0
     assert len(list((tmp_path / 'jobs').glob('*.sh'))) == 7
     assert tool.main(['table', '2']) == 0

@@ -11,13 +11,10 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from bootmae_mm.demo import dense_layout, layout, stages, summary
+from bootmae_mm.demo import data_sets, stages, summary
 from bootmae_mm.pretrain.dataset import IMAGE_EXTENSIONS, find_images
 
-NUM_TRAIN, NUM_VAL, LABELS_PER_CLASS, SEEDS = 8192, 1000, 100, (0, 1, 2)
-NUM_DENSE_TRAIN, NUM_DENSE_VAL = 800, 200
-# Large upright shapes on smooth backgrounds: a small ViT learns something of them in minutes.
-STYLE = dict(size_range=(0.55, 0.75), max_rotation=0.35, textures=('gradient', 'value_noise'))
+SEEDS = (0, 1, 2)
 
 
 class Clock:
@@ -39,21 +36,6 @@ class Clock:
 def say(text: str) -> None:
     """Show a line at once."""
     print(text, flush=True)
-
-
-def draw(data: Path) -> None:
-    """Draw the data sets and choose the labelled subset; nothing the second time."""
-    root = data / 'shapes'
-    layout.write_imagenet_layout(
-        root, NUM_TRAIN, NUM_VAL, size=32, seed=0, **STYLE,
-        progress=lambda done, total: done % 2000 or say(f'  {done} of {total} pictures'),
-    )  # fmt: skip
-    labelled = layout.labelled_subset(root, LABELS_PER_CLASS)
-    layout.write_annotation(root / 'labelled.txt', labelled)
-    dense_layout.write_dense_layouts(
-        data / 'shapes_dense', NUM_DENSE_TRAIN, NUM_DENSE_VAL, size=32, seed=0,
-        classes=stages.DENSE_CLASSES, **STYLE,
-    )  # fmt: skip
 
 
 def own_pictures(folder: Path) -> dict[str, object]:
@@ -110,7 +92,7 @@ def main(argv: list[str] | None = None) -> None:
             parser.error(str(error))
     else:
         with clock.stage('draw pictures'):
-            draw(data)
+            data_sets.draw(data, say)
     images = args.data or data / 'shapes/train'
     with clock.stage('pretrain'):
         checkpoint = stages.pretrain(images, work_dir / 'pretrain', options, say)

@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+from bootmae_mm.demo import data_sets
 from bootmae_mm.demo.summary import as_text as aligned
 from bootmae_mm.reproduction import (
     launching,
@@ -103,6 +104,8 @@ def run(args: argparse.Namespace, home: Home) -> int:
     if args.scripts:
         print(scripts.write_scripts(launching.missing(runs, home), home, args.gpus, args.scripts))
         return 0
+    if args.budget == REDUCED:
+        data_sets.draw(Path('data'), say)
     deadline = time.time() + 60 * args.minutes if args.minutes else float('inf')
     left = launching.run_missing(runs, home, args.jobs, args.gpus, deadline, say)
     for open_run in left:

@@ -34,11 +34,7 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / 'configs' / 'demo'
 NUM_PROCESSES = min(2, os.cpu_count() or 1)
 Say = Callable[[str], None]
-
-
 NUM_PICTURES = 4  # predictions shown per run
-# Half of the classes: UperNet and Mask R-CNN learn them in the minute that a job has.
-DENSE_CLASSES = ('bar', 'cross', 'disc', 'ring')
 
 
 class Task(NamedTuple):

@@ -60,7 +60,7 @@ def remarks(table: Table, records: tables.Records) -> list[str]:
 def reproduction_page(home: Home) -> str:
     """docs/reproduction.md."""
     records = read_records(home)
-    parts = [INTRODUCTION]
+    parts = [INTRODUCTION, spent(records)]
     for table in TABLES.values():
         name = table.name if table.name.startswith('fig') else f'Table {table.name}'
         title = table.title if table.name.startswith('fig') else f'{name}: {table.title}'
@@ -71,6 +71,17 @@ def reproduction_page(home: Home) -> str:
             folded = markdown(tables.PROVENANCE, lines)
             parts.append(f'\n<details><summary>Runs</summary>\n\n{folded}\n\n</details>\n')
     return ''.join(parts)
+
+
+def spent(records: tables.Records) -> str:
+    """What the reduced runs cost, where there are some."""
+    hours = [record['cpu_hours'] or 0 for run, record in records.items() if run.budget == REDUCED]
+    if not hours:
+        return ''
+    return (
+        f'\nThe {len(hours)} runs at the reduced budget took {sum(hours):.2f} hours of processor '
+        'time; [how they are read](reduced_study.md).\n'
+    )
 
 
 def links(table: Table) -> str:
