@@ -122,6 +122,15 @@ def test_a_record_keeps_scores_time_and_versions(home):
     assert records.read_records(home) == {DEFAULT: record}
 
 
+def test_a_record_says_where_the_checkpoint_is_from_here(tmp_path):
+    """mmengine notes an absolute path, which says nothing on another machine."""
+    (tmp_path / 'last_checkpoint').write_text('/elsewhere/run/epoch_100.pth')
+    assert records.last_checkpoint(tmp_path) == '/elsewhere/run/epoch_100.pth'
+    (tmp_path / 'epoch_100.pth').touch()
+    assert records.last_checkpoint(tmp_path) == str(tmp_path / 'epoch_100.pth')
+    assert records.last_checkpoint(tmp_path / 'none') is None
+
+
 # ---------------------------------------------------------------------------------------------
 # What to run
 

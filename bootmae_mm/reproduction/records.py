@@ -53,9 +53,13 @@ def cpu_hours(work_dir: Path) -> float | None:
 
 
 def last_checkpoint(work_dir: Path) -> str | None:
-    """The path that mmengine noted."""
+    """The checkpoint that mmengine noted, with an absolute path; below ``work_dir`` where it is."""
     note = work_dir / 'last_checkpoint'
-    return note.read_text().strip() if note.is_file() else None
+    if not note.is_file():
+        return None
+    noted = Path(note.read_text().strip())
+    here = work_dir / noted.name
+    return str(here if here.is_file() else noted)
 
 
 def write_record(run: Run, path: Path, home: Home) -> dict:
