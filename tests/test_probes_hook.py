@@ -288,7 +288,7 @@ def fake_runner(**changes) -> SimpleNamespace:
         message_hub=SimpleNamespace(update_scalar=lambda *_: None),
         visualizer=SimpleNamespace(add_scalars=lambda *_, **__: None),
         train_dataloader=SimpleNamespace(num_workers=0),
-        model=SimpleNamespace(backbone=SimpleNamespace(img_size=(32, 32))), **changes,
+        model=build_tiny(), **changes,
     )  # fmt: skip
 
 
