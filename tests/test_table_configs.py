@@ -26,6 +26,14 @@ PRETRAIN = sorted(
     for path in (ROOT / 'configs/pretrain' / folder).glob('*.py')
 )
 LAYERS = dict(none=None, low=0, middle=5, high=11)
+PATCH_NORM = {'model.pixel_head.norm': 'patch'}
+RANDOM = {
+    f'{pipeline}.2.{name}': value
+    for pipeline in ('train_pipeline', 'train_dataloader.dataset.pipeline')
+    for name, value in dict(
+        type='RandomMasking', num_blocked=None, **{'block_size.0': None, 'block_size.1': None}
+    ).items()
+}
 IMAGENET = [123.675, 116.28, 103.53]
 
 
@@ -91,7 +99,7 @@ def test_every_row_but_the_quoted_ones_has_a_config():
 
 @pytest.mark.parametrize('config', [c for c in PRETRAIN if stem(c).startswith('bootmae')])
 def test_an_ablation_changes_what_its_name_says_and_nothing_else(config):
-    change = stem(config).removeprefix('bootmae_vitb_300e_')
+    base, change = re.fullmatch('(bootmae_vitb_[38]00e)_(.+)', stem(config)).groups()
     expected = {
         'context_(.+)_(.+)': lambda regressor, predictor: {
             'model.regressor.context_layer': LAYERS[regressor],
@@ -102,6 +110,9 @@ def test_an_ablation_changes_what_its_name_says_and_nothing_else(config):
         },
         'width_(.+)': lambda width: {'model.regressor.embed_dims': int(width)},
         'teacher_(.+)': lambda share: {'model.teacher.fraction': int(share) / 100},
+        'random': lambda: RANDOM,
+        'joint': lambda: PATCH_NORM,
+        'joint_random': lambda: PATCH_NORM | RANDOM,
     }
     found = [
         make(*match.groups())
@@ -113,7 +124,7 @@ def test_an_ablation_changes_what_its_name_says_and_nothing_else(config):
     wanted = {k: v for k, v in found[0].items() if k not in defaults or v != defaults[k]}
     if wanted.get('model.regressor.context_layer') == 11:
         wanted['model.regressor.context_layer'] = -1
-    assert changes(config, 'pretrain/bootmae_vitb_300e') == wanted
+    assert changes(config, f'pretrain/{base}') == wanted
 
 
 @pytest.mark.parametrize('config', PRETRAIN)
