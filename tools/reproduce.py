@@ -38,7 +38,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest='command', required=True)
     for name in ('list', 'plan', 'run', 'table'):
         command = commands.add_parser(name)
-        command.add_argument('tables', nargs='+', help='such as 1, 4a, 4, fig3, or all')
+        command.add_argument('tables', nargs='+', help='such as 1, 4a, 4, fig3, masks, or all')
         if name in ('plan', 'run'):
             command.add_argument('--budget', choices=(FULL, REDUCED), default=FULL)
             command.add_argument('--seeds', type=int, nargs='+', default=[0])
