@@ -2,6 +2,7 @@
 
     make demo                              on pictures that it draws, with labels: evaluated
     make demo DATA=/folder/of/images       on your own pictures: losses and reconstructions
+    python tools/demo.py --draw            draws its pictures into data/ and does no more
 
 Writes work_dirs/demo/report.html (self-contained) and metrics.json.
 """
@@ -80,7 +81,9 @@ def evaluate(data: Path, checkpoint: Path, work_dir: Path) -> dict[stages.Job, s
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--data', type=Path, help='folder of images to pretrain on instead')
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument('--data', type=Path, help='folder of images to pretrain on instead')
+    what.add_argument('--draw', action='store_true', help='draw the pictures and stop')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
     args = parser.parse_args(argv)
     work_dir, clock, outcomes, truth, options = args.work_dir, Clock(), {}, [], {}
@@ -93,6 +96,8 @@ def main(argv: list[str] | None = None) -> None:
     else:
         with clock.stage('draw pictures'):
             data_sets.draw(data, say)
+    if args.draw:
+        return
     images = args.data or data / 'shapes/train'
     with clock.stage('pretrain'):
         checkpoint = stages.pretrain(images, work_dir / 'pretrain', options, say)

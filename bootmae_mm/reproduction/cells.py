@@ -45,7 +45,8 @@ class Row(NamedTuple):
 
 class Table(NamedTuple):
     """A table: its name ('4a', 'fig3'), title, the headers of the first cells, rows, and what has
-    to be said of it. Row ``reference`` is the one that the others are compared with."""
+    to be said of it. Row ``reference`` is the one that the others are compared with; ``beyond``
+    marks a table that is not the paper's."""
 
     name: str
     title: str
@@ -53,3 +54,4 @@ class Table(NamedTuple):
     rows: tuple[Row, ...]
     reference: int = -1
     note: str = ''
+    beyond: bool = False

@@ -293,6 +293,7 @@ MASKS = Table(
     reference=0,
     note="Each channel of a patch is normalised on its own, as in the authors' release, or all of "
     "them jointly, as in MAE and in the paper's text. The paper's numbers are from Tables 3 and 6.",
+    beyond=True,
 )  # fmt: skip
 
 TABLES = {
