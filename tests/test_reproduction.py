@@ -269,7 +269,7 @@ TOY = Table(
         Row(('c',), (Score(TOP1, 81.0, 'finetune/c'),)),
         Row(('quoted',), (Score(TOP1, 79.0, None),)),
     ),
-    reference=0,
+    references=(0,),
 )  # fmt: skip
 
 
@@ -300,6 +300,25 @@ def test_a_table_shows_mean_spread_and_differences():
         ('c', 'fine-tuned', '81.0', '81.4', '+0.4', '+1.0', '–', 'reproduced'),
         ('quoted', 'fine-tuned', '79.0', '–', '–', '-1.0', '–', 'quoted'),
     ]
+
+
+def test_a_row_is_compared_with_the_reference_of_its_own_encoder():
+    [table] = paper.select(['6'])
+    assert {table.reference_of(row).cells for row in table.rows[:10]} == {('ViT-B', 'MAE', '800')}
+    assert {table.reference_of(row).cells for row in table.rows[10:]} == {('ViT-L', 'MAE', '800')}
+    _, rows = tables.rows_of(table, {})
+    large = next(row for row in rows if row[:4] == ('ViT-L', 'BootMAE', '800', 'linear'))
+    assert large[-3] == '+3.2'  # 77.1 against MAE's 73.9
+    assert any('ViT-B, MAE, 800 or ViT-L, MAE, 800' in said for said in pages.remarks(table, {}))
+    [table] = paper.select(['2'])
+    assert {table.reference_of(row).cells for row in table.rows} == {('yes', 'yes')}
+
+
+def test_headings_of_tables():
+    headings = [paper.TABLES[name].heading for name in ('4a', 'fig3', 'masks')]
+    assert [heading.partition(':')[0] for heading in headings] == [
+        'Table 4a', 'Fig. 3', 'Beyond the paper',
+    ]  # fmt: skip
 
 
 def test_full_runs_come_before_reduced_ones():
@@ -387,6 +406,7 @@ def test_the_command_line(home, monkeypatch, capsys, tmp_path):
     printed = capsys.readouterr().out
     assert 'context_none_none' in printed and 'context_low_none' not in printed
     assert '\nbash tools/dist_train.sh configs/pretrain/ablations/bootmae' in printed
+    assert 'tools/plan.py CONFIG --gpus 8 measures' in printed
     assert tool.main(['plan', '2', '--rows', 'no no', '--budget', 'reduced']) == 0
     printed = capsys.readouterr().out
     assert 'with run for plan' in printed and 'A100 hours where' not in printed
@@ -396,6 +416,11 @@ def test_the_command_line(home, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(tool.data_sets, 'draw', lambda folder, say: drawn.append(folder))
     assert tool.main(['run', '6', '--budget', 'reduced', '--rows', 'DINO']) == 0
     assert drawn == [Path('data')]
+    unwanted = tmp_path / 'unwanted'
+    assert tool.main(['run', '2', '--budget', 'reduced', '--scripts', str(unwanted)]) == 2
+    assert 'Expected --budget full' in capsys.readouterr().err and not unwanted.exists()
+    assert tool.main(['run', '2', '--rows', 'no no', '--minutes', '0', '--gpus', '1']) == 1
+    assert capsys.readouterr().out.count('not done: ') == 2
     assert tool.main(['run', '2', '--scripts', str(tmp_path / 'jobs')]) == 0
     assert len(list((tmp_path / 'jobs').glob('*.sh'))) == 7
     assert tool.main(['table', '2']) == 0

@@ -81,7 +81,7 @@ def chosen(row: paper.Row, texts: list[str] | None) -> bool:
 def show_list(args: argparse.Namespace, home: Home) -> None:
     """Rows, configs and their state."""
     for table in paper.select(args.tables):
-        print(f'\nTable {table.name}: {table.title}')
+        print(f'\n{table.heading}')
         lines = []
         for row in table.rows:
             for score in row.scores:
@@ -101,12 +101,17 @@ def show_plan(args: argparse.Namespace, home: Home) -> None:
 def run(args: argparse.Namespace, home: Home) -> int:
     """Run what is missing, or write scripts that do."""
     runs = planning.possible(wanted_runs(args), home, print)
+    if args.scripts and args.budget == REDUCED:
+        raise ValueError(
+            'Expected --budget full with --scripts, found reduced; leave --scripts out, as reduced '
+            'runs are for the machine that one sits at.'
+        )
     if args.scripts:
         print(scripts.write_scripts(launching.missing(runs, home), home, args.gpus, args.scripts))
         return 0
     if args.budget == REDUCED:
         data_sets.draw(Path('data'), say)
-    deadline = time.time() + 60 * args.minutes if args.minutes else float('inf')
+    deadline = float('inf') if args.minutes is None else time.time() + 60 * args.minutes
     left = launching.run_missing(runs, home, args.jobs, args.gpus, deadline, say)
     for open_run in left:
         print(f'not done: {open_run.config}, seed {open_run.seed}')
@@ -122,7 +127,7 @@ def show_tables(args: argparse.Namespace, home: Home) -> None:
     """The paper's numbers beside ours, and where ours come from."""
     kept = records.read_records(home)
     for table in paper.select(args.tables):
-        print(f'\nTable {table.name}: {table.title}')
+        print(f'\n{table.heading}')
         print(aligned(*tables.rows_of(table, kept)))
         for line in pages.remarks(table, kept):
             print(line)

@@ -44,14 +44,36 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table: its name ('4a', 'fig3'), title, the headers of the first cells, rows, and what has
-    to be said of it. Row ``reference`` is the one that the others are compared with; ``beyond``
-    marks a table that is not the paper's."""
+    """A table of the paper, or one more of ours.
+
+    Args:
+        name: As the command line takes it: '4a', 'fig3'.
+        title: What it shows.
+        header: Headers of the first cells.
+        rows: Its rows.
+        references: The row that the others are compared with; one for each encoder where there are
+            several.
+        note: What has to be said of it.
+        beyond: Whether it is not the paper's.
+    """
 
     name: str
     title: str
     header: tuple[str, ...]
     rows: tuple[Row, ...]
-    reference: int = -1
+    references: tuple[int, ...] = (-1,)
     note: str = ''
     beyond: bool = False
+
+    @property
+    def heading(self) -> str:
+        """Name and title for people."""
+        if self.beyond:
+            return f'Beyond the paper: {self.title}'
+        number = self.name.removeprefix('fig')
+        return f'{"Table" if number == self.name else "Fig."} {number}: {self.title}'
+
+    def reference_of(self, row: Row) -> Row:
+        """The row that one is compared with."""
+        rows = [self.rows[index] for index in self.references]
+        return next((other for other in rows if other.cells[0] == row.cells[0]), rows[0])

@@ -22,7 +22,8 @@ run, by way of its record below `results/`; none is typed in.
 - **reduced budget**: the same row at the size of a demo (drawn pictures of 32 pixels, an encoder of
   4 blocks, 4 epochs for the paper's 300; the rules are at the top of
   [`reduced.py`](../bootmae_mm/reproduction/reduced.py)). Such numbers compare with each other only,
-  so two columns give every row's difference to one row of the table, the paper's and ours.
+  so two columns give every row's difference to one row of the table, the paper's and ours; below a
+  table stands which.
 - **not run**, and **quoted**: a number that the paper itself takes from elsewhere.
 
 ± is the standard deviation over as many seeds as stand behind it in brackets; each pretrains anew.
@@ -49,11 +50,13 @@ def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def remarks(table: Table, records: tables.Records) -> list[str]:
     """What has to be said of a table, and how far small runs order its rows as the paper does."""
     said = [table.note] if table.note else []
+    references = ' or '.join(', '.join(table.rows[index].cells) for index in table.references)
+    said.append(f'"To reference" is the difference to the row {references}.')
     for name, pairs in tables.agreement(table, records, REDUCED).items():
         said.append(
             f'Order of the rows by {name}, reduced budget: of the pairs that the paper ranks, '
-            f'{pairs.alike} are ranked alike, {pairs.reversed} the other way round, and '
-            f'{pairs.undecided} are closer than twice the standard error of their difference.'
+            f'as there {pairs.alike}, the other way round {pairs.reversed}, undecided '
+            f'{pairs.undecided} (closer than twice the standard error of their difference).'
         )
     return said
 
@@ -63,9 +66,7 @@ def reproduction_page(home: Home) -> str:
     records = read_records(home)
     parts = [INTRODUCTION, spent(records, home)]
     for table in TABLES.values():
-        name = table.name if table.name.startswith('fig') else f'Table {table.name}'
-        title = table.title if table.name.startswith('fig') else f'{name}: {table.title}'
-        parts.append(f'\n## {title}\n\n{markdown(*tables.rows_of(table, records))}\n')
+        parts.append(f'\n## {table.heading}\n\n{markdown(*tables.rows_of(table, records))}\n')
         parts += [f'\n{line}\n' for line in remarks(table, records)]
         parts.append(f'\nConfigs: {links(table)}\n')
         if lines := tables.provenance(table, records):

@@ -82,7 +82,7 @@ def plan(runs: list[Run], home: Home, gpus: int) -> str:
     return (
         f'{shown}\n\n'
         f'{known:.0f} A100 hours where the paper has a time (Table 5); of the others, '
-        'python tools/plan.py CONFIG measures one here.\n\n'
+        f'python tools/plan.py CONFIG --gpus {gpus} measures one here.\n\n'
         f'{commands}'
     )
 

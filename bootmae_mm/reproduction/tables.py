@@ -73,18 +73,21 @@ HEADER = (
 
 def rows_of(table: Table, records: Records) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Header and rows of a table, as text. A line per score; the difference is taken from full runs
-    only, and the last two numbers compare a row with the table's row of reference."""
+    only, and the last two numbers compare a row with its row of reference."""
     rows = []
     for row in table.rows:
         for score in row.scores:
             found = ours(records, score)
-            rows.append((*row.cells, score.metric.title, *compared(table, score, found, records)))
+            reference = score_like(table.reference_of(row), score)
+            compared = comparison(score, found, reference, records)
+            rows.append((*row.cells, score.metric.title, *compared))
     return (*table.header, *HEADER), rows
 
 
-def compared(table: Table, score: Score, found: Ours | None, records: Records) -> tuple[str, ...]:
+def comparison(
+    score: Score, found: Ours | None, reference: Score | None, records: Records
+) -> tuple[str, ...]:
     """Paper, ours, difference, both differences to the reference, status."""
-    reference = score_like(table.rows[table.reference], score)
     base = ours(records, reference, found.budget) if found and reference else None
     full = found.mean if found and found.budget == FULL else None
     return (

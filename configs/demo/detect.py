@@ -2,6 +2,8 @@
 
     python tools/train.py configs/demo/detect.py      (make demo runs it)
 
+Start      work_dirs/demo/pretrain/epoch_11.pth, which make demo writes, or another by
+           --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 Scratch    --cfg-options model.backbone.init_cfg=None
 Pictures   32 × 32, patch 4: 8 × 8 = 64 tokens
 Maps       of strides 2, 4, 8, 16, with anchors of 8, 16, 32 and 64 pixels

@@ -1,6 +1,6 @@
 """The demo's pretraining, with probes of the frozen encoders of student and teacher on the way.
 
-    make demo                                             (once: it also draws the pictures)
+    python tools/demo.py --draw                           (once)
     tools/dist_train.sh configs/demo/pretrain_probed.py 2
 
 Images        800 labelled and 1,000 for validation: kNN, a linear classifier per block
