@@ -2,9 +2,15 @@
 
 import itertools
 import json
+import os
+import shlex
+import signal
 import statistics
+import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
@@ -20,7 +26,7 @@ from bootmae_mm.reproduction import (
     tables,
 )
 from bootmae_mm.reproduction.cells import BOX, SECONDS, TOP1, Row, Score, Table
-from bootmae_mm.reproduction.reduced import DEMO
+from bootmae_mm.reproduction.reduced import DEMO, reduced_config
 from bootmae_mm.reproduction.runs import FULL, REDUCED, Home, Run
 
 from .conftest import ROOT
@@ -81,6 +87,12 @@ def test_a_run_is_done_at_its_last_evaluation(home):
     assert logs.last_score(logs.scalars(folder), TOP1) == 83.5
 
 
+def test_a_logged_step_is_no_evaluation(home):
+    """300 steps of a run of 100 epochs."""
+    write_run(DEFAULT.work_dir(home), trained(300))
+    assert logs.state(DEFAULT, home) == logs.STOPPED
+
+
 def test_a_pretraining_is_done_when_its_last_checkpoint_is_there(home):
     folder = PRETRAINING.work_dir(home)
     write_run(folder, trained(3))
@@ -122,6 +134,18 @@ def test_a_record_keeps_scores_time_and_versions(home):
     assert records.read_records(home) == {DEFAULT: record}
 
 
+@pytest.mark.parametrize('numbers', ['0', '0,1,2,3,4,5,6,7'])
+def test_a_record_names_the_device(tmp_path, numbers):
+    """mmengine lists GPUs that are alike in one line."""
+    (tmp_path / 't').mkdir()
+    (tmp_path / 't/t.log').write_text(
+        f'2026/11/24 10:00:00 - mmengine - INFO - \n    GPU {numbers}: NVIDIA A100-SXM4-80GB\n'
+        '    CUDA_HOME: None\n    GPU number: 8\n'
+    )
+    assert logs.versions(tmp_path) == {'device': 'NVIDIA A100-SXM4-80GB'}
+    assert logs.sessions(tmp_path)[0].processes == 8
+
+
 def test_a_record_says_where_the_checkpoint_is_from_here(tmp_path):
     """mmengine notes an absolute path, which says nothing on another machine."""
     (tmp_path / 'last_checkpoint').write_text('/elsewhere/run/epoch_100.pth')
@@ -152,6 +176,16 @@ def test_what_is_missing_comes_after_what_it_starts_from(home):
     path.parent.mkdir(parents=True)
     path.write_text('{}')
     assert launching.missing([DEFAULT], home) == []
+
+
+def test_a_record_from_elsewhere_is_no_checkpoint_to_start_from(home):
+    """Table 5 wants the time of a pretraining, too, whose record may be of another machine."""
+    path = launching.record_path(PRETRAINING, home)
+    path.parent.mkdir(parents=True)
+    path.write_text('{}')
+    assert launching.missing([PRETRAINING], home) == []
+    assert launching.missing([DEFAULT], home) == [PRETRAINING, DEFAULT]
+    assert launching.missing([PRETRAINING, DEFAULT], home) == [PRETRAINING, DEFAULT]
 
 
 def test_a_command_names_seed_and_origin(home):
@@ -218,10 +252,57 @@ def test_runs_are_launched_in_order_and_recorded(home, tmp_path, monkeypatch, fa
     assert len(order.read_text().split()) == 2
 
 
+def program(monkeypatch, code: str) -> None:
+    """Put a program in place of training."""
+    for module in (launching, scripts):
+        monkeypatch.setattr(module, 'command', lambda *_: [sys.executable, '-c', code])
+
+
+def test_every_start_is_counted_and_what_it_prints_is_kept(home, monkeypatch):
+    program(monkeypatch, 'import os; print(os.environ["OMP_NUM_THREADS"])')
+    monkeypatch.setenv('OMP_NUM_THREADS', '5')
+    for run, threads in ((PRETRAINING, 5), (PRETRAINING._replace(budget=REDUCED), 1)):
+        assert [launching.launch(run, home, 1) for _ in range(2)] == [0, 0]
+        folder = run.work_dir(home)
+        assert (folder / 'printed.txt').read_text() == f'{threads}\n' * 2
+        assert len((folder / 'usage.jsonl').read_text().splitlines()) == 2
+
+
+def test_a_run_that_stopped_with_status_0_is_not_done(home, monkeypatch):
+    """As it may where a launcher takes any other for a failure."""
+    program(monkeypatch, '')
+    said = []
+    left = launching.run_missing([PRETRAINING], home, 1, 1, float('inf'), said.append)
+    assert left == [PRETRAINING] and records.read_records(home) == {}
+    assert 'ended with status 0 before its end' in said[1]
+
+
+def test_a_run_that_is_done_is_recorded_without_being_run(home):
+    write_run(DEFAULT.work_dir(home), [{'accuracy/top1': 83.5, 'step': 100}])
+    assert launching.run_missing([DEFAULT], home, 1, 1, 0.0, print) == []
+    assert records.read_records(home)[DEFAULT]['scores'] == {'fine-tuned': 83.5}
+
+
 def test_nothing_is_started_after_the_deadline(home):
     wanted = Run(DEFAULT.config, REDUCED, 0)
     left = launching.run_missing([wanted], home, 2, 1, 0.0, lambda text: None)
     assert [run.config for run in left] == [PRETRAINING.config, DEFAULT.config]
+
+
+def test_a_run_that_waits_for_its_turn_is_not_started_after_the_deadline(home, monkeypatch):
+    """One at a time, each 10 s long."""
+    now, started = [0.0], []
+
+    def launch(run, home, gpus):
+        started.append(run)
+        now[0] += 10
+        return 1
+
+    monkeypatch.setattr(launching, 'time', SimpleNamespace(time=lambda: now[0]))
+    monkeypatch.setattr(launching, 'launch', launch)
+    seeds = [PRETRAINING._replace(seed=seed) for seed in range(3)]
+    assert set(launching.run_missing(seeds, home, 1, 1, 15.0, str)) == set(seeds)
+    assert started == seeds[:2]
 
 
 def test_weights_of_another_project_have_to_be_there(home):
@@ -238,6 +319,80 @@ def test_jobs_for_slurm_wait_for_their_origins(home, tmp_path):
     assert '--dependency=afterok:${job_0}' in submit[-1]
     job = (tmp_path / 'jobs/bootmae_vitb_300e_seed0.sh').read_text()
     assert 'tools/dist_train.sh' in job and '#SBATCH --gpus=8' in job
+
+
+def started_job(home: Home, folder: Path, monkeypatch, code: str) -> subprocess.Popen:
+    """The script of a run, and a scontrol that notes what it is asked in ``queued``."""
+    program(monkeypatch, code)
+    scripts.write_scripts([PRETRAINING], home, 8, folder / 'jobs')
+    (folder / 'bin').mkdir()
+    scontrol = folder / 'bin/scontrol'
+    scontrol.write_text(f'#!/bin/sh\necho "$@" >{shlex.quote(str(folder / "queued"))}\n')
+    scontrol.chmod(0o755)
+    path = f'{scontrol.parent}:{os.environ["PATH"]}'
+    env = {**os.environ, 'PATH': path, 'SLURM_JOB_ID': '17'}
+    return subprocess.Popen([folder / 'jobs/bootmae_vitb_300e_seed0.sh'], env=env)
+
+
+# Bash itself would notice the end of a child only by chance before it looks.
+CHILD_ENDS_FIRST = """
+trap '[[ $BASH_COMMAND != kill* ]] || while [[ -d /proc/$child ]]; do :; done' DEBUG
+"""
+
+
+@pytest.mark.parametrize('at_once', [False, True])
+@pytest.mark.parametrize('status', [0, 3, 99])
+def test_a_job_that_can_go_on_is_queued_again(home, tmp_path, monkeypatch, status, at_once):
+    if at_once:
+        (tmp_path / 'trap').write_text(CHILD_ENDS_FIRST)
+        monkeypatch.setenv('BASH_ENV', str(tmp_path / 'trap'))
+    job = started_job(home, tmp_path, monkeypatch, f'import sys; sys.exit({status})')
+    assert job.wait() == status
+    queued = tmp_path / 'queued'
+    assert (queued.read_text() if queued.exists() else None) == (
+        'requeue 17\n' if status == 99 else None
+    )
+
+
+STOPPING = """
+import os, pathlib, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+pathlib.Path({ready!r}).touch()
+signal.sigwait([signal.SIGUSR1])
+sys.exit(99)
+"""
+
+
+def test_a_job_hands_the_signal_on_and_waits_for_the_checkpoint(home, tmp_path, monkeypatch):
+    """The signal that Slurm sends to the script alone two minutes before the end."""
+    ready = tmp_path / 'ready'
+    job = started_job(home, tmp_path, monkeypatch, STOPPING.format(ready=str(ready)))
+    while not (ready.exists() and handles(job.pid, signal.SIGUSR1)):
+        assert job.poll() is None
+        time.sleep(0.01)
+    job.send_signal(signal.SIGUSR1)
+    assert job.wait() == 99
+    assert (tmp_path / 'queued').read_text() == 'requeue 17\n'
+
+
+def handles(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal."""
+    status = Path(f'/proc/{pid}/status').read_text()
+    (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith('SigCgt'))
+    return bool(int(caught, 16) >> number - 1 & 1)
+
+
+def test_the_plan_adds_up(home):
+    """The hours of those that have a time, and 300 × 1,281,167 or 160,000 × 16 images."""
+    configs = ['pretrain/bootmae_vitb_300e', 'pretrain/mae/mae_vitb_300e']
+    runs = [Run(config) for config in (*configs, 'seg/upernet_bootmae_vitb_160k')]
+    text = planning.plan(runs, home, 8)
+    hours = (0.660 + 0.473) * 1_281_167 * 300 / 256 / 3600
+    assert f'\n{hours:.0f} A100 hours where the paper has a time' in text
+    lines = [line.split() for line in text.splitlines()[1:4]]
+    assert [line[0] for line in lines] == [run.config for run in runs]
+    assert [line[-2] for line in lines] == ['384,350,100', '384,350,100', '2,560,000']
+    assert lines[2][-1] == '–'
 
 
 def test_the_paper_s_hours(home):
@@ -346,6 +501,34 @@ def test_the_order_of_rows_is_compared_with_the_papers():
     assert tables.agreement(TOY, single, REDUCED)['fine-tuned'] == (0, 0, 1)
 
 
+@pytest.mark.parametrize(('gap', 'counts'), [(2.7, (0, 0, 1)), (2.9, (1, 0, 0)), (-2.9, (0, 1, 0))])
+def test_rows_are_ranked_from_twice_the_standard_error_on(gap, counts):
+    """Variance 2, two seeds each: 2 × sqrt(2 / 2 + 2 / 2) = 2.83."""
+    found = toy_records(REDUCED, a=[0.0, 2.0], b=[gap, gap + 2])
+    assert tables.agreement(TOY, found, REDUCED)['fine-tuned'] == counts
+
+
+def test_a_line_says_where_a_number_comes_from():
+    """The hours of all devices, and of the processor where they were counted."""
+    record = dict(
+        versions=dict(device='A100', torch='2.10.0', mmengine='0.10.7'), hours=1.5,
+        device_hours=12.0, cpu_hours=None, checkpoint='c/epoch_4.pth', log=None,
+    )  # fmt: skip
+    kept = {
+        Run('finetune/a', FULL, 1): record,
+        Run('finetune/a', REDUCED, 0): {**record, 'cpu_hours': 2.345},
+        Run('finetune/d'): record,
+    }
+    versions = 'torch 2.10.0, mmengine 0.10.7'
+    assert tables.provenance(TOY, kept) == [
+        ('finetune/a', '1', 'full', '12', 'A100', versions, 'c/epoch_4.pth', '–'),
+        (
+            *('finetune/a', '0', 'reduced', '12 (2.35 of processor)', 'A100', versions),
+            *('c/epoch_4.pth', '–'),
+        ),
+    ]
+
+
 def test_tables_are_chosen_by_name():
     assert [table.name for table in paper.select(['4', 'fig3'])] == ['4a', '4b', 'fig3']
     assert [table.name for table in paper.select(['all'])][-2:] == ['fig3', 'masks']
@@ -373,6 +556,7 @@ def test_a_stale_page_is_found_and_written(tmp_path):
     config = home.configs / 'seg/one.py'
     config.write_text('"""What it is.\n\nExpect     49.1 mIoU,\n           single scale\n"""\n')
     assert pages.write_pages(home, check=True, say=str) == 1
+    assert not (home.configs / 'seg/README.md').exists()
     assert pages.write_pages(home, check=False, say=str) == 0
     assert pages.write_pages(home, check=True, say=str) == 0
     page = (home.configs / 'seg/README.md').read_text()
@@ -427,6 +611,48 @@ def test_the_command_line(home, monkeypatch, capsys, tmp_path):
     assert 'not run' in capsys.readouterr().out
     assert tool.main(['table', '12']) == 2
     assert 'Expected tables out of 1, 2' in capsys.readouterr().err
+    assert tool.main(['run', '2', '--scripts', 'jobs', '--budget', 'reduced']) == 2
+    assert 'Expected full runs with --scripts, found --budget reduced' in capsys.readouterr().err
+
+
+def test_the_command_line_asks_for_every_row_and_seed():
+    tool = load_tool('reproduce')
+    line = ['plan', '2', '--rows', 'yes', '--seeds', '3', '5', '--budget', 'reduced']
+    low_none = 'finetune/ablations/bootmae_vitb_300e_context_low_none_finetune_100e'
+    expected = [Run(config, REDUCED, s) for s in (3, 5) for config in (low_none, DEFAULT.config)]
+    assert tool.wanted_runs(tool.parse_args(line)) == expected
+    with pytest.raises(ValueError, match=r"--rows to leave some rows, found none with \['maybe'\]"):
+        tool.wanted_runs(tool.parse_args(['plan', '2', '--rows', 'maybe']))
+
+
+def test_the_command_line_runs_for_so_many_minutes(home, monkeypatch, capsys):
+    tool, asked = load_tool('reproduce'), []
+
+    def run_missing(runs, home, *arguments):
+        asked.append(arguments[:3])
+        return runs[:1] if len(asked) == 1 else []
+
+    monkeypatch.setattr(tool, 'Home', lambda: home)
+    monkeypatch.setattr(tool, 'time', SimpleNamespace(time=lambda: 1000.0))
+    monkeypatch.setattr(tool.launching, 'run_missing', run_missing)
+    line = ['run', '2', '--gpus', '4', '--jobs', '3']
+    assert tool.main([*line, '--minutes', '2']) == 1
+    assert 'not done: finetune/ablations/bootmae_vitb_300e_context_no' in capsys.readouterr().out
+    assert tool.main(line) == 0
+    assert asked == [(3, 4, 1120.0), (3, 4, float('inf'))]
+
+
+def test_the_command_line_records_what_is_done(home, monkeypatch, capsys):
+    tool = load_tool('reproduce')
+    monkeypatch.setattr(tool, 'Home', lambda: home)
+    small = DEFAULT._replace(budget=REDUCED, seed=2)
+    write_run(small.work_dir(home), [{'accuracy/top1': 83.5, 'step': 16}])
+    write_run(PRETRAINING.work_dir(home), trained(3))  # not done
+    assert tool.main(['record']) == 0
+    assert '1 runs are done' in capsys.readouterr().out
+    assert {run: record['scores'] for run, record in records.read_records(home).items()} == {
+        small: {'fine-tuned': 83.5}
+    }
 
 
 @pytest.mark.parametrize(
@@ -450,6 +676,59 @@ def test_a_reduced_config_is_the_row_made_smaller(home, config, expected):
         assert cfg.model[part][key] == value
     assert cfg.randomness.seed == 3 and cfg.train_cfg.max_epochs == 4
     assert cfg.model.backbone.arch.embed_dims == 96
+
+
+def hooks_of(cfg: Config) -> dict[str, dict]:
+    return {hook.type: hook for hook in cfg.custom_hooks}
+
+
+def test_a_reduced_pretraining_has_masks_batch_and_schedule_of_its_size(home):
+    """Three quarters of 64 patches; 800 of the paper's epochs are 11 here."""
+    run = Run('pretrain/ablations/bootmae_vitb_800e_joint_random', REDUCED)
+    cfg, loader = reduced_config(run, home), 'train_dataloader'
+    assert cfg[loader].dataset.pipeline[2] == dict(type='RandomMasking', grid=8, num_masked=48)
+    assert cfg.model.pixel_head.norm == 'patch'
+    assert cfg[loader].batch_size == cfg[loader].sampler.total_batch_size == 128
+    assert (cfg.train_cfg.max_epochs, cfg.param_scheduler[1].end) == (11, 11)
+    assert hooks_of(cfg)['MomentumTeacherHook'].milestones == [(0, 0.99), (5.5, 0.999)]
+
+
+def test_a_reduced_mae_has_neither_our_masks_nor_our_hooks(home):
+    cfg = reduced_config(Run('pretrain/mae/mae_vitb_300e', REDUCED), home)
+    pipeline = [step.type for step in cfg.train_dataloader.dataset.pipeline]
+    assert pipeline == ['LoadAnyImage', 'RandomCropFlip', 'PackInputs']
+    assert not {'MomentumTeacherHook', 'FeatureWeightHook'} & hooks_of(cfg).keys()
+    frozen = Run('pretrain/mae/mae_vitb_300e_feature_block', REDUCED, 1)
+    teacher = reduced_config(frozen, home).model.teacher
+    assert teacher.checkpoint == str(home.work / 'reduced/mae_vitb_800e_seed1/epoch_11.pth')
+
+
+@pytest.mark.parametrize(
+    ('config', 'start', 'mean'),
+    [
+        ('finetune/bootmae_vitb_finetune_100e', 'bootmae_vitb_800e', [127.5] * 3),
+        ('linear/baselines/mae_vitb_800e_linear_90e', 'mae_vitb_800e', [123.675, 116.28, 103.53]),
+        ('det/mask_rcnn_bootmae_vitb_1x', 'bootmae_vitb_800e', [127.5] * 3),
+        ('seg/baselines/scratch_vitb_upernet_160k', None, None),
+    ],
+)
+def test_a_reduced_transfer_starts_from_the_row_s_pretraining(home, config, start, mean):
+    model = reduced_config(Run(config, REDUCED, 2), home).model
+    if start is None:
+        assert model.backbone.init_cfg is None
+        return
+    origin = home.work / f'reduced/{start}_seed2/epoch_11.pth'
+    assert model.backbone.init_cfg == dict(type='PretrainedEncoder', checkpoint=str(origin))
+    assert list(model.data_preprocessor.mean) == mean
+
+
+def test_rows_without_a_reduced_form_are_refused(home):
+    for config, said in {
+        'finetune/bootmae_vitl_finetune_50e': "a row of ViT-B .* with arch='large'; run it in full",
+        'linear/baselines/dino_vitb_300e_linear_90e': 'found weights of another project',
+    }.items():
+        with pytest.raises(ValueError, match=said):
+            reduced_config(Run(config, REDUCED), home)
 
 
 @pytest.mark.parametrize('config', sorted({*DEMO.values()}))

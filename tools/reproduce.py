@@ -99,7 +99,16 @@ def show_plan(args: argparse.Namespace, home: Home) -> None:
 
 
 def run(args: argparse.Namespace, home: Home) -> int:
-    """Run what is missing, or write scripts that do."""
+    """Run what is missing, or write scripts that do.
+
+    Raises:
+        ValueError: If scripts are asked for that Slurm has no use for.
+    """
+    if args.scripts and args.budget == REDUCED:
+        raise ValueError(
+            f'Expected full runs with --scripts, found --budget {REDUCED}, whose runs are for the '
+            'processors of this machine; leave one of the two out.'
+        )
     runs = planning.possible(wanted_runs(args), home, print)
     if args.scripts and args.budget == REDUCED:
         raise ValueError(

@@ -40,15 +40,10 @@ def with_origins(runs: Iterable[Run], home: Home, is_done: Callable[[Run], bool]
 def missing(runs: Iterable[Run], home: Home) -> list[Run]:
     """What there is to run, in an order in which it can be run.
 
-    A run with a record is done, wherever it ran.
+    A run with a record is done, wherever it ran; to start from it takes its checkpoint.
     """
-    wanted = set(runs)
-
-    def is_done(run: Run) -> bool:
-        recorded = run in wanted and record_path(run, home).is_file()
-        return recorded or state(run, home) == DONE
-
-    return with_origins(runs, home, is_done)
+    unrecorded = [run for run in runs if not record_path(run, home).is_file()]
+    return with_origins(unrecorded, home, lambda run: state(run, home) == DONE)
 
 
 def record_path(run: Run, home: Home) -> Path:

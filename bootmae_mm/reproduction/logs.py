@@ -98,8 +98,9 @@ def sessions(work_dir: Path) -> list[Session]:
 
 
 def setting(log: str, name: str) -> str | None:
-    """A line of the block about system and runtime with which every log starts."""
-    found = re.search(rf'^ *{re.escape(name)}: (.+)$', log, re.MULTILINE)
+    """A line of the block about system and runtime with which every log starts. GPUs that are alike
+    share one ('GPU 0,1'), which goes by the first."""
+    found = re.search(rf'^ *{re.escape(name)}(?:,\d+)*: (.+)$', log, re.MULTILINE)
     return found[1].strip() if found else None
 
 

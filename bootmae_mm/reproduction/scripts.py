@@ -20,10 +20,10 @@ cd {root}
 {command} &
 child=$!
 trap 'kill -USR1 "$child"' USR1
-status=99
 while kill -0 "$child" 2>/dev/null; do
-    wait "$child" && status=0 || status=$?
+    wait "$child" || true  # a signal ends it, too
 done
+wait "$child" && status=0 || status=$?
 [[ $status -ne 99 ]] || scontrol requeue "$SLURM_JOB_ID"
 exit "$status"
 """
