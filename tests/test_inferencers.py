@@ -158,8 +158,22 @@ def test_a_model_by_its_name(workplace: Path, monkeypatch: pytest.MonkeyPatch) -
     model = direct_model(cfg)
     prepare(cfg, f"'configs/tiny.py' {code}", model)
     entry = '{Name: bootmae_vitb_finetune_100e, Config: configs/tiny.py}'
-    (workplace / 'model-index.yml').write_text(f'Models: [{entry}]')
+    (workplace / 'configs/metafile.yml').write_text(f'Models: [{entry}]')
+    (workplace / 'model-index.yml').write_text('Import: [configs/metafile.yml]')
     names: dict = {}
     exec(code, names)
     images = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(names['model'](images), model(images))
+
+
+def test_the_models_of_the_index_have_their_configs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of the page, with the index that is there."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(ModelHub, '_models_dict', {})
+    [line] = [x for x in snippets()['Models by name'].splitlines() if 'register_model_index' in x]
+    exec(line, dict(ModelHub=ModelHub))
+    paths = {name: Path(model.config) for name, model in ModelHub._models_dict.items()}
+    assert paths['bootmae_vitb_finetune_100e'] == (
+        ROOT / 'configs/finetune/bootmae_vitb_finetune_100e.py'
+    )
+    assert len(paths) > 70 and all(path.is_file() for path in paths.values())

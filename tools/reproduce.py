@@ -52,7 +52,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     run.add_argument('--scripts', type=Path, metavar='DIR', help='write scripts for Slurm there')
     commands.add_parser('record')
     commands.add_parser('pages').add_argument('--check', action='store_true')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    for name in ('gpus', 'jobs'):
+        if getattr(args, name, 1) < 1:
+            parser.error(f'--{name} expects a number from 1 up, found {getattr(args, name)}')
+    return args
+
+
+def require_clone(home: Home) -> None:
+    """Raise ``ValueError`` anywhere but in the root of a clone, where configs and results lie."""
+    if not home.configs.is_dir():
+        raise ValueError(
+            f'Expected the folder configs here, found none in {Path.cwd()}; go to the root of a '
+            'clone of bootmae-mm.'
+        )
 
 
 def wanted_runs(args: argparse.Namespace) -> list[Run]:
@@ -95,7 +108,14 @@ def show_list(args: argparse.Namespace, home: Home) -> None:
 def show_plan(args: argparse.Namespace, home: Home) -> None:
     """Commands and cost of what is missing."""
     runs = planning.possible(wanted_runs(args), home, print)
-    print(planning.plan(launching.missing(runs, home), home, args.gpus))
+    left = launching.missing(runs, home)
+    if left:
+        print(planning.plan(left, home, args.gpus))
+    else:
+        print(
+            'Nothing is missing: there is a record of every run below '
+            f'{home.results / args.budget}; remove one to run it again.'
+        )
 
 
 def run(args: argparse.Namespace, home: Home) -> int:
@@ -110,11 +130,6 @@ def run(args: argparse.Namespace, home: Home) -> int:
             'processors of this machine; leave one of the two out.'
         )
     runs = planning.possible(wanted_runs(args), home, print)
-    if args.scripts and args.budget == REDUCED:
-        raise ValueError(
-            'Expected --budget full with --scripts, found reduced; leave --scripts out, as reduced '
-            'runs are for the machine that one sits at.'
-        )
     if args.scripts:
         print(scripts.write_scripts(launching.missing(runs, home), home, args.gpus, args.scripts))
         return 0
@@ -160,6 +175,7 @@ def main(argv: list[str] | None = None) -> int:
     """Command line."""
     args, home = parse_args(argv), Home()
     try:
+        require_clone(home)
         if args.command == 'run':
             return run(args, home)
         if args.command == 'pages':

@@ -67,12 +67,10 @@ def standard_form(model: dict) -> bool:
 
 def plan(runs: list[Run], home: Home, gpus: int) -> str:
     """A table of the runs, and the command of each."""
-    if not runs:
-        return 'Nothing is missing.'
-    lines, known = [], 0.0
+    lines, known = [], []
     for run in runs:
         hours = a100_hours(run, home)
-        known += hours or 0.0
+        known += [hours] if hours else []
         cost = f'{hours:.0f}' if hours else '–'
         lines.append((run.config, str(run.seed), logs.state(run, home), images(run, home), cost))
     shown = as_text(('run', 'seed', 'state', 'images', 'A100 hours'), lines)
@@ -81,8 +79,9 @@ def plan(runs: list[Run], home: Home, gpus: int) -> str:
     commands = '\n'.join(typed(command(run, home, gpus)) for run in runs)
     return (
         f'{shown}\n\n'
-        f'{known:.0f} A100 hours where the paper has a time (Table 5); of the others, '
-        f'python tools/plan.py CONFIG --gpus {gpus} measures one here.\n\n'
+        f'{sum(known):.0f} A100 hours for the {len(known)} of {len(runs)} runs that the paper has '
+        f'a time of (Table 5); of another, python tools/plan.py CONFIG --gpus {gpus} measures one '
+        'here.\n\n'
         f'{commands}'
     )
 

@@ -45,7 +45,7 @@ def write_scripts(runs: list[Run], home: Home, gpus: int, folder: Path) -> str:
         write_job(run, names[run], home, gpus, folder)
         before = [f'${{job_{runs.index(o)}}}' for o in run.origins(home) if o in names]
         after = f'--dependency=afterok:{":".join(before)} ' if before else ''
-        script = shlex.quote(str(folder / f'{names[run]}.sh'))
+        script = shlex.quote(str((folder / f'{names[run]}.sh').resolve()))
         lines.append(f'job_{number}=$(sbatch --parsable {after}{script})')
     submit = folder / 'submit.sh'
     submit.write_text(SUBMIT + '\n'.join(lines) + '\n')
