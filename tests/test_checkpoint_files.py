@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.logging import MessageHub
 
 from bootmae_mm.checkpoint import whole
 from bootmae_mm.resume import DurableCheckpointHook, checkpoint_hook, files
@@ -39,6 +40,17 @@ class TestReplacing:
             temporary.write_text('new')
             assert path.read_text() == 'old' and temporary.parent == tmp_path
         assert path.read_text() == 'new' and list(tmp_path.iterdir()) == [path]
+
+    def test_it_reaches_the_disk_before_it_takes_the_place(self, tmp_path, monkeypatch):
+        done = []
+        flush, replace = files._flush, files.os.replace
+        monkeypatch.setattr(files, '_flush', lambda p: (done.append(p.name), flush(p)))
+        monkeypatch.setattr(
+            files.os, 'replace', lambda *paths: (done.append('moved'), replace(*paths))
+        )
+        with files.replacing(tmp_path / 'a.pth') as temporary:
+            temporary.touch()
+        assert done == [temporary.name, 'moved', tmp_path.name]
 
     def test_a_full_disk_leaves_the_old_file(self, tmp_path):
         """The system refuses to write more than 1,000 bytes into a file."""
@@ -145,6 +157,48 @@ class TestKept:
         hook = DurableCheckpointHook(max_keep_ckpts=1, keep_every=5)
         write(tmp_path / 'iter_5.pth', 5)  # where a signal stopped it: not kept for good
         assert self.left_after(tmp_path, hook) == ['epoch_5.pth', 'epoch_10.pth', 'epoch_12.pth']
+
+    def test_and_every_tenth_iteration(self, tmp_path):
+        hook = DurableCheckpointHook(max_keep_ckpts=1, keep_every=10, by_epoch=False)
+        hook.out_dir = str(tmp_path)
+        write(tmp_path / 'epoch_10.pth', 1)
+        for steps in (5, 10, 15, 20, 25):
+            hook.last_ckpt = str(write(tmp_path / f'iter_{steps}.pth', steps))
+            hook._tidy_up(None)
+        assert sorted(path.name for path in files.names(tmp_path)) == [
+            *('iter_10.pth', 'iter_20.pth', 'iter_25.pth')
+        ]
+
+    def test_none_is_written_between_two_steps(self, tmp_path):
+        runner = SimpleNamespace(
+            work_dir=str(tmp_path), hooks=[], logger=SimpleNamespace(info=str),
+            optim_wrapper=SimpleNamespace(_accumulative_counts=2),
+        )  # fmt: skip
+        DurableCheckpointHook(interval=4, by_epoch=False).before_train(runner)
+        DurableCheckpointHook(interval=3).before_train(runner)
+        with pytest.raises(ValueError, match='takes 2 batches, found .*interval=3; .* of 2'):
+            DurableCheckpointHook(interval=3, by_epoch=False).before_train(runner)
+
+    def test_the_best_one_is_there_until_a_better_one_is(self, tmp_path):
+        """Scores 50, 60 and 55 after epochs 1 to 3."""
+        seen = []
+
+        def save_checkpoint(folder, filename, **kwargs):
+            seen.append([path.name for path in tmp_path.glob('best_*')])
+            (tmp_path / filename).touch()
+
+        hook = DurableCheckpointHook(save_best='top1', rule='greater')
+        runner = SimpleNamespace(
+            work_dir=str(tmp_path), hooks=[], logger=SimpleNamespace(info=str), iter=0,
+            optim_wrapper=SimpleNamespace(_accumulative_counts=1),
+            message_hub=MessageHub('best'), save_checkpoint=save_checkpoint,
+        )  # fmt: skip
+        hook.before_train(runner)
+        for epoch, score in enumerate((50.0, 60.0, 55.0), start=1):
+            runner.epoch = epoch
+            hook.after_val_epoch(runner, dict(top1=score))
+        assert seen == [[], ['best_top1_epoch_1.pth']]
+        assert [path.name for path in tmp_path.glob('best_*')] == ['best_top1_epoch_2.pth']
 
     def test_all(self, tmp_path):
         assert len(self.left_after(tmp_path, DurableCheckpointHook())) == 12

@@ -1,14 +1,18 @@
 """The probes against least squares and plain loops; planted signals and random labels."""
 
+from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import HOOKS
 from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
 from PIL import Image
 
+from bootmae_mm.probes.frozen import FrozenEncoder
 from bootmae_mm.probes.image import ImageProbe
 from bootmae_mm.probes.label_maps import LabelMapFolders
 from bootmae_mm.probes.linear import RIDGE, RidgeClassifier
@@ -16,6 +20,7 @@ from bootmae_mm.probes.measuring import scores_of
 from bootmae_mm.probes.segmentation import SegmentationProbe, mean_iou, pixels_per_class
 from bootmae_mm.probes.sources import image_source, map_source
 
+from .conftest import build_tiny
 from .probe_data import (
     CLASSES,
     SIDE,
@@ -75,6 +80,23 @@ def test_features_that_are_not_finite_are_an_error():
     x[1, 1] = np.inf
     with pytest.raises(RuntimeError, match='not finite'):
         fitted(x, np.eye(2)[[0, 1, 0, 1]])
+
+
+# Features ----------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_features_are_found_in_the_precision_of_the_run():
+    encoder = build_tiny().backbone.eval()
+    images = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    half = partial(torch.autocast, 'cpu', torch.bfloat16)
+    frozen = FrozenEncoder(encoder, half)
+    with half():
+        tokens, outputs = encoder.encode(images, taps=range(3))
+    for block, average in enumerate(frozen.block_averages(images)):
+        assert torch.equal(average, outputs[block][:, 1:].float().mean(dim=1))
+    assert torch.equal(frozen.patches(images), tokens[:, 1:].float())
+    assert not torch.equal(FrozenEncoder(encoder, nullcontext).patches(images), tokens[:, 1:])
 
 
 # Images ------------------------------------------------------------------------------------------
@@ -222,7 +244,8 @@ def test_images_and_label_maps_of_two_folders(tmp_path):
     assert sample['data_samples'].gt_sem_seg.data.tolist() == [labels.tolist()]
 
     (sample,) = LabelMapFolders(*folders, num_classes=2, img_size=4, reduce_zero_label=True)
-    assert sample['inputs'].shape == (3, 4, 4)
+    small = Image.fromarray(picture).resize((4, 4), Image.Resampling.BICUBIC)
+    assert sample['inputs'].permute(1, 2, 0).tolist() == np.asarray(small)[:, :, ::-1].tolist()
     nearest = labels[1::3, 1::2].astype(int)  # the middle of 3 rows, of 2 columns the second
     expected = np.where((nearest == 0) | (nearest == 255), 255, nearest - 1)
     assert sample['data_samples'].gt_sem_seg.data[0].tolist() == expected.tolist()
@@ -258,13 +281,30 @@ def test_a_part_of_the_images_is_spread_over_the_classes(data):
         assert labels == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 
 
+def test_a_part_of_the_label_maps_is_spread_over_all(data):
+    source = map_source(map_configs(data / 'maps'), (SIDE, SIDE), limit=3)
+    assert source.train.indices == source.val.indices == [0, 2, 4]
+
+
+def test_images_and_label_maps_have_limits_of_their_own(data):
+    maps = map_configs(data / 'maps')
+    cfg = image_hook(data / 'labelled', segmentation=maps, max_images=9, max_label_maps=2)
+    sources = HOOKS.build(cfg).build_sources((SIDE, SIDE))
+    assert [(len(source.train), len(source.val)) for source in sources] == [(9, 9), (2, 2)]
+
+
 def test_images_are_cropped_to_the_encoder_unless_they_have_a_pipeline(data):
+    """The middle of 24 × 40 pixels of a picture of 40 · 256 / 224 = 45.7 pixels."""
     images = {
         split: dict(type='CustomDataset', data_root=str(data / 'labelled'), data_prefix=split)
         for split in ('train', 'val')
     }
     source = image_source(images, (24, 40), limit=9, k=5)
     assert [tuple(sample['inputs'].shape) for sample in source.val] == [(3, 24, 40)] * 9
+    picture = Image.open(data / 'labelled/val/class_0/00.png')
+    resized = np.asarray(picture.resize((46, 46), Image.Resampling.BICUBIC))
+    expected = resized[11 : 11 + 24, 3 : 3 + 40, ::-1]
+    assert source.val[0]['inputs'].permute(1, 2, 0).tolist() == expected.tolist()
 
 
 def wrong(data, **changes):
@@ -288,6 +328,11 @@ def test_data_that_does_not_fit_is_refused_in_a_sentence(data, tmp_path):
     listed.write_text('class_0/00.png 0\nclass_1/00.png 1\n')
     with pytest.raises(ValueError, match='none of 2 among 2'):
         image_source(wrong(data, train=dict(ann_file=str(listed))), size, 100, 1)
+
+    other = write_labelled(tmp_path / 'other', per_class=6) / 'val'
+    (other / 'class_2').rename(other / 'class_9')
+    with pytest.raises(ValueError, match='same classes .* different ones: class_2, class_9'):
+        image_source(wrong(data, val=dict(data_root=str(other.parent))), size, 100, 5)
 
     maps = map_configs(data / 'maps')
     with pytest.raises(ValueError, match=r'images of \(64, 64\) pixels .* segmentation.train'):

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from bootmae_mm.probes import OnlineProbeHook, budget, hook, measuring
 from bootmae_mm.probes.budget import Budget
 from bootmae_mm.probes.linear import RIDGE
 from bootmae_mm.resume import random_state
+from bootmae_mm.resume.stopping import STOP_FILE
 from bootmae_mm.training import go_on
 
 from .conftest import ROOT, build_tiny, run_config, write_images
@@ -172,6 +174,19 @@ def test_without_a_momentum_teacher_the_student_is_probed(data, tmp_path, clock)
     assert logged[0].keys() == {*scores, 'probe/share', 'probe/seconds', 'epoch', 'step'}
 
 
+def test_a_frozen_teacher_is_not_probed(tmp_path):
+    """Which is the same at every epoch."""
+    torch.save(dict(state_dict=build_tiny().state_dict()), tmp_path / 'weights.pth')
+    teacher = dict(type='FrozenTeacher', checkpoint=str(tmp_path / 'weights.pth'))
+    wrapper = SimpleNamespace(optim_context=nullcontext)
+    for model, probed in (
+        (build_tiny(), ['student', 'teacher']),
+        (build_tiny(teacher=teacher), ['student']),
+    ):
+        runner = SimpleNamespace(model=model, optim_wrapper=wrapper)
+        assert list(measuring.frozen_encoders(runner)) == probed
+
+
 # What is left alone ------------------------------------------------------------------------------
 
 
@@ -272,6 +287,14 @@ def test_probes_added_later_have_their_share_from_there_on(clock):
     assert account.allows(92, 100)
 
 
+def test_what_a_failed_probe_took_is_spent(clock):
+    account = Budget(0.1, 0)
+    with pytest.raises(OSError), account.spending():
+        clock.now += 3
+        raise OSError
+    assert account.spent == 3.0
+
+
 class Logger:
     """Keeps what is logged, by level."""
 
@@ -304,14 +327,14 @@ def train_epochs(probes: OnlineProbeHook, runner, clock: Clock, seconds: float =
 
 @pytest.fixture
 def fake_probes(data, clock, monkeypatch):
-    """A hook whose probes take 2 s and give what a test puts into ``outcomes``; a trial takes a
-    batch of 72 images in batches of 10 and so 2 / 8 of that."""
+    """A hook whose probes take 2 s, or ``seconds``, and give what a test puts into ``outcomes``; a
+    trial takes a batch of 72 images in batches of 10 and so 2 / 8 of 2 s."""
     cfg = image_hook(data / 'labelled', max_share=0.5)
     probes = OnlineProbeHook(**{key: value for key, value in cfg.items() if key != 'type'})
-    probes.outcomes = {}
+    probes.outcomes, probes.seconds = {}, 2.0
 
     def measure(runner, sources, batch_size, num_batches=None):
-        clock.now += 2.0 if num_batches is None else 0.5
+        clock.now += probes.seconds if num_batches is None else 0.5
         outcome = probes.outcomes.get(runner.epoch + 1) if num_batches is None else None
         if outcome is not None:
             raise outcome
@@ -332,6 +355,39 @@ def test_the_first_probe_is_estimated_from_a_trial(fake_probes, clock):
     assert [line.partition(':')[0] for line in lines[1:]] == ['Probes after epoch 4']
     assert '(2 s; 6.98% of the run so far, at most 9.09%)' in lines[1]
     assert fake_probes.budget.spent == 3.0
+
+
+def test_workers_share_the_first_probe(fake_probes):
+    runner = fake_runner()
+    runner.train_dataloader.num_workers = 2
+    fake_probes.before_train(runner)
+    assert 'one takes about 1 s' in runner.logger.lines[0][1]
+
+
+def test_the_next_probe_is_expected_to_take_as_long_as_the_last(fake_probes, clock):
+    """12 s instead of 2, after trials of 1 s: 13 and 12 more do not fit into 20 s of training, and
+    in epoch 3 not beside 18 more at its end into 40."""
+    fake_probes.seconds, runner = 12.0, fake_runner()
+    train_epochs(fake_probes, runner, clock)
+    lines = [text for _, text in runner.logger.lines[1:]]
+    assert [line.partition(':')[0] for line in lines] == [
+        *('Probes after epoch 1', 'Probes after epoch 4')
+    ]
+    assert '(12 s; ' in lines[0] and fake_probes.budget.cost == 12.0
+
+
+def test_what_was_spent_is_taken_along_by_the_run_that_goes_on_alone(fake_probes, clock):
+    """Not by a new run that starts from these weights."""
+    train_epochs(fake_probes, fake_runner(), clock)
+    checkpoint = {}
+    fake_probes.before_save_checkpoint(None, checkpoint)
+    assert checkpoint['probes']['spent'] == 1 + 4 * 2.0
+    for iteration, spent in ((8, 1 + 9.0), (0, 1.0)):
+        runner = fake_runner()
+        runner.iter = iteration
+        fake_probes.after_load_checkpoint(runner, checkpoint)
+        fake_probes.before_train(runner)
+        assert fake_probes.budget.spent == spent
 
 
 def test_a_run_without_time_for_a_probe_says_so(fake_probes, clock):
@@ -366,6 +422,10 @@ def test_a_probe_is_left_for_a_stop_and_for_processes_that_wait(
         proceed()
     clock.now -= 2
     proceed()
+    monkeypatch.setenv(STOP_FILE, str(tmp_path))
+    with pytest.raises(measuring.GivenUp, match='asked to stop'):
+        proceed()
+    monkeypatch.delenv(STOP_FILE)
     stop.signal = 15
     with pytest.raises(measuring.GivenUp, match='asked to stop'):
         proceed()

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -331,7 +332,8 @@ def started_job(home: Home, folder: Path, monkeypatch, code: str) -> subprocess.
     scontrol.chmod(0o755)
     path = f'{scontrol.parent}:{os.environ["PATH"]}'
     env = {**os.environ, 'PATH': path, 'SLURM_JOB_ID': '17'}
-    return subprocess.Popen([folder / 'jobs/bootmae_vitb_300e_seed0.sh'], env=env)
+    script = folder / 'jobs/bootmae_vitb_300e_seed0.sh'
+    return subprocess.Popen([script], env=env, start_new_session=True)
 
 
 # Bash itself would notice the end of a child only by chance before it looks.
@@ -367,11 +369,17 @@ def test_a_job_hands_the_signal_on_and_waits_for_the_checkpoint(home, tmp_path, 
     """The signal that Slurm sends to the script alone two minutes before the end."""
     ready = tmp_path / 'ready'
     job = started_job(home, tmp_path, monkeypatch, STOPPING.format(ready=str(ready)))
-    while not (ready.exists() and handles(job.pid, signal.SIGUSR1)):
-        assert job.poll() is None
-        time.sleep(0.01)
-    job.send_signal(signal.SIGUSR1)
-    assert job.wait() == 99
+    try:
+        for _ in range(6000):
+            if ready.exists() and handles(job.pid, signal.SIGUSR1):
+                break
+            assert job.poll() is None
+            time.sleep(0.01)
+        job.send_signal(signal.SIGUSR1)
+        assert job.wait() == 99
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(job.pid, signal.SIGKILL)
     assert (tmp_path / 'queued').read_text() == 'requeue 17\n'
 
 

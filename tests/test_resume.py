@@ -2,16 +2,19 @@
 
 import json
 import os
+import random
 import signal
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
 
 from bootmae_mm.checkpoint.whole import read_checkpoint
-from bootmae_mm.resume import EXIT_CODE, TrainingStopped
+from bootmae_mm.resume import EXIT_CODE, ResumableRunner, TrainingStopped, random_state
 from bootmae_mm.resume.workers import SIGNALS
 from bootmae_mm.training import build_runner, go_on
 
@@ -195,6 +198,30 @@ def test_a_finished_run_that_is_started_again_changes_nothing(folder, uninterrup
     assert (folder / 'plain whole' / 'epoch_3.pth').read_bytes() == before
 
 
+def test_every_generator_goes_on_where_it_was():
+    """Python and NumPy draw normal numbers in pairs and keep the second."""
+
+    def draw() -> list[float]:
+        own = [random.gauss(0, 1), random.random(), np.random.randn(), np.random.rand()]
+        return [*own, torch.rand(()).item()]
+
+    draw()
+    states = random_state.capture()
+    expected = draw()
+    for other in (random.seed, np.random.seed, torch.manual_seed):
+        other(123)
+    random_state.restore(states)
+    assert draw() == expected
+
+
+def test_a_loop_that_waits_for_nothing_gets_its_random_numbers_at_once():
+    """As loops over iterations do."""
+    states = random_state.capture()
+    expected = torch.rand(3)
+    ResumableRunner._restore(SimpleNamespace(train_loop=object()), states)
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_the_run_goes_on_with_another_accumulation(folder, uninterrupted):
     """The same steps, whose sums are rounded otherwise; drop path is off, as a model's random
     numbers depend on the batches."""
@@ -258,6 +285,14 @@ class TestOtherSettings:
         assert runner.iter == 5
         log = (Path(runner.log_dir) / f'{runner.timestamp}.log').read_text()
         assert 'without effect on the result: train_dataloader.num_workers: 0 -> 1; train_' in log
+
+    def test_what_was_not_written_to_its_end_is_removed(self, folder, begun):
+        half = begun / '.epoch_2.pth.writing'
+        half.touch()
+        runner = self.resumed(folder, lambda cfg: None)
+        assert runner.iter == 5 and not half.exists()
+        log = (Path(runner.log_dir) / f'{runner.timestamp}.log').read_text()
+        assert f'Removed {half.name}, which was not written to its end.' in log
 
     def test_another_number_of_images(self, folder, begun, tmp_path):
         def edit(cfg):

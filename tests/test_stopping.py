@@ -7,13 +7,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader, Dataset
 
 from bootmae_mm.checkpoint.whole import read_checkpoint
-from bootmae_mm.resume import stopping
+from bootmae_mm.resume import ResumableTrainLoop, TrainingStopped, stopping
 from bootmae_mm.resume.workers import SIGNALS, shield
 
 from .conftest import ROOT, run_config, write_images
@@ -75,6 +77,41 @@ def test_the_exit_code_goes_where_the_launcher_wants_it(tmp_path, monkeypatch):
     (tmp_path / 'stop').touch()
     assert stopping.asked_by_launcher()
     assert stopping.exit_code() == 0 and (tmp_path / 'stop').read_text() == '99'
+
+
+def stand_in(work_dir: Path, loop: type) -> SimpleNamespace:
+    """What the hook needs of a runner in its second epoch, with two batches a step; keeps what is
+    written and said."""
+    saved, said = [], []
+    return SimpleNamespace(
+        iter=9, epoch=1, hooks=[], work_dir=work_dir, train_loop=object.__new__(loop),
+        optim_wrapper=SimpleNamespace(_accumulative_counts=2),
+        save_checkpoint=lambda folder, name, meta: saved.append((name, meta)),
+        logger=SimpleNamespace(warning=said.append), saved=saved, said=said,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('loop', 'saved', 'said'),
+    [
+        (ResumableTrainLoop, [('iter_10.pth', dict(epoch=1, iter=10))], 'everything up to here'),
+        (EpochBasedTrainLoop, [], 'its epochs up to here'),  # cannot go on inside an epoch
+    ],
+)
+def test_the_launchers_file_stops_a_run_after_its_step(tmp_path, monkeypatch, loop, saved, said):
+    monkeypatch.setenv(stopping.STOP_FILE, str(tmp_path / 'stop'))
+    hook, runner = stopping.StopOnSignalHook(), stand_in(tmp_path, loop)
+    hook.after_train_iter(runner, 3)
+    (tmp_path / 'stop').touch()
+    runner.iter = 8
+    hook.after_train_iter(runner, 2)
+    assert runner.said == []
+    runner.iter = 9
+    with pytest.raises(TrainingStopped) as caught:
+        hook.after_train_iter(runner, 3)
+    assert caught.value.code == 0 and (tmp_path / 'stop').read_text() == '99'
+    assert runner.saved == saved
+    assert f'Stopped by SIGTERM after iteration 10; {said}' in runner.said[0]
 
 
 def config_file(folder: Path, name: str, drop_path: float = 0.2) -> Path:
