@@ -4,9 +4,10 @@ Importing the package registers everything in mmpretrain's and mmengine's regist
 so with ``custom_imports = dict(imports=['bootmae_mm'])``.
 """
 
-from ._stack import require_stack
+from ._stack import import_stack, require_stack
 
 require_stack()
+import_stack()
 
 from . import distributed, encoder, memory, optim, pretrain, resume, total_batch, transfer  # noqa: E402
 from .data_check.hook import DataCheckHook  # noqa: E402

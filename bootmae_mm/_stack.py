@@ -1,5 +1,9 @@
-"""Says which extra to install when the OpenMMLab stack is not there."""
+"""The OpenMMLab stack: says which extra to install when it is not there, and imports it quietly."""
 
+import contextlib
+import importlib
+import io
+import sys
 from importlib.util import find_spec
 
 REQUIRED_PACKAGES = ('mmengine', 'mmcv', 'mmpretrain')
@@ -21,3 +25,17 @@ def require_stack() -> None:
             "OpenMMLab stack with one of the extras, pip install 'bootmae-mm[pretrain]', "
             "'bootmae-mm[onedl]' or 'bootmae-mm[upstream]'."
         )
+
+
+def import_stack() -> None:
+    """Import mmpretrain without a word on standard output, which is for results: those of
+    ``$(python -m bootmae_mm where)``, for one.
+
+    What it prints goes to the error stream, but for the line that OneDL, a service of the packages'
+    makers that nothing here uses, is not there.
+    """
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        importlib.import_module('mmpretrain.datasets')
+    for line in printed.getvalue().splitlines():
+        if line != 'Could not import OneDL':
+            sys.stderr.write(f'{line}\n')

@@ -180,3 +180,10 @@ def test_the_command_runs_a_tool_with_paths_of_configs(tmp_path: Path, monkeypat
         command.main(['sing'])
     with pytest.raises(SystemExit, match='found several'):
         command.main(['say', 'one.py'])
+
+
+def test_where_prints_the_folder_and_nothing_else() -> None:
+    """As `bash "$(python -m bootmae_mm where)"/tools/dist_train.sh` needs it."""
+    line = [sys.executable, '-m', 'bootmae_mm', 'where']
+    printed = subprocess.run(line, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert printed == f'{ROOT}\n'

@@ -1,6 +1,6 @@
 """Write configs/*/metafile.yml and model-index.yml, or see whether they are up to date.
 
-python tools/metafiles.py [--check]
+python tools/metafiles.py [--check]        builds every model: a minute or two
 """
 
 import argparse
@@ -18,7 +18,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--check', action='store_true', help='write nothing')
     args = parser.parse_args(argv)
     texts = {ROOT / 'model-index.yml': metafiles.model_index()}
-    for folder in metafiles.FOLDERS:
+    for done, folder in enumerate(metafiles.FOLDERS):
+        print(f'[{done + 1}/{len(metafiles.FOLDERS)}] configs/{folder}', flush=True)
         texts[ROOT / 'configs' / folder / 'metafile.yml'] = metafiles.metafile(ROOT, folder)
     old = [path for path, text in texts.items() if not path.exists() or path.read_text() != text]
     names = ', '.join(path.relative_to(ROOT).as_posix() for path in old)

@@ -95,7 +95,7 @@ def set_up(torch_index):
         say('[4/5] the other packages, and this project')
         uv_install('--override', 'requirements/overrides.txt', '-e', '.[onedl,dev,convert]')
     say(f'[5/5] check: {IMPORTS}')
-    say('(mmpretrain says that it could not import OneDL, which nothing here uses.)')
+    say('(The packages say that they could not import OneDL, which nothing here uses.)')
     run([PYTHON, '-c', IMPORTS], 'the environment is installed but does not import (see above).')
     STAMP.write_text(json.dumps({'fingerprint': fingerprint(), 'torch_index': torch_index}))
     say(f'Set-up took {as_minutes(time.monotonic() - start)}.')
