@@ -326,6 +326,19 @@ def test_messages_belong_to_the_monitors_that_wrote_them(tmp_path):
     }
 
 
+def test_warnings_that_mmengine_writes_in_every_run_are_left_out(tmp_path):
+    log = (
+        record('12:00:01', 'WARNING', '"FileClient" will be deprecated in future. Please use io …')
+        + record('12:00:01', 'WARNING', '"HardDiskBackend" is the alias of "LocalBackend" and …')
+        + record('12:00:02', 'WARNING', 'A name will be deprecated in future.')
+    )
+    write_run(tmp_path, '20260131_120000', [pretraining_row(5, 1)], log)
+    page = Page(build_page(read_work_dir(tmp_path)).html())
+    facts = dict(zip(page.texts('dt'), page.texts('dd'), strict=True))
+    assert facts['warnings and errors'] == '1 and 0, listed below'
+    assert page.texts('summary')[0] == 'Other warnings (1)'
+
+
 def test_images_with_problems_are_counted(tmp_path):
     issues = monitors.image_issues(write_eventful_run(tmp_path / 'run') / 'image_report.tsv')
     assert issues.counts == {'skipped': 1, 'converted': 1}
@@ -532,6 +545,7 @@ def test_a_run_writes_its_page(tmp_path):
     assert {'epoch_1.pth', 'epoch_2.pth'} <= set(page.texts('td'))
     facts = dict(zip(page.texts('dt'), page.texts('dd'), strict=True))
     assert 'PyTorch' in facts and 'MMEngine' in facts
+    assert not any('FileClient' in text for text in page.texts('p'))
 
 
 class FakeRunner:

@@ -1,4 +1,8 @@
-"""mmengine's text log: warnings and errors, the environment, and how training went on."""
+"""mmengine's text log: warnings and errors, the environment, and how training went on.
+
+Two warnings are left out, of "FileClient" and of "HardDiskBackend". mmengine's checkpoint hook
+writes them about its own code at the start of every training, whatever its settings are.
+"""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -21,6 +25,10 @@ STOP = re.compile(
 )
 FACT = re.compile(r'    (\S[^:]*): (.*)')
 UNTOLD = ('PyTorch compiling details', 'numpy_random_seed', 'MUSA available')
+OF_EVERY_RUN = (
+    '"FileClient" will be deprecated in future',
+    '"HardDiskBackend" is the alias of "LocalBackend"',
+)
 MAX_TEXT = 2000  # characters of a message
 
 
@@ -45,7 +53,7 @@ class Log:
     """What a run's log says.
 
     Attributes:
-        messages: Warnings and errors in order.
+        messages: Warnings and errors in order, without those of ``OF_EVERY_RUN``.
         environment: Versions, devices and settings of the process, by name.
         last_time: Of the last record, as ``2026/01/31 12:00:00``; empty if there is none.
         epoch_length: Iterations of an epoch, None where unknown.
@@ -69,6 +77,8 @@ def read_log(path: Path) -> Log:
     with open(path, encoding='utf-8', errors='replace') as file:
         for time, level, text in records(file):
             log.last_time = time
+            if text.startswith(OF_EVERY_RUN):
+                continue
             if level in ('WARNING', 'ERROR', 'CRITICAL'):
                 message = Message(time, level, after, _shown(text, level))
                 log.messages.append(message)
