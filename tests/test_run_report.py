@@ -26,6 +26,7 @@ from .conftest import ROOT, run_config, write_images
 from .data_cases import assert_one_sentence
 from .run_folders import (
     CONFIG,
+    ENVIRONMENT,
     SEGMENTATION,
     pretraining_row,
     record,
@@ -213,6 +214,47 @@ def test_why_a_run_stopped(tmp_path, level, text, state):
     assert reached(tmp_path).state.startswith(state)
 
 
+@pytest.mark.parametrize(
+    ('level', 'text', 'state'),
+    [
+        (
+            'WARNING',
+            'Stopped by SIGTERM after iteration 6; …',
+            'stopped by SIGTERM, to go on later',
+        ),
+        (
+            'ERROR',
+            'Training was stopped at iteration 6 (epoch 1) …',
+            'stopped by a monitor, see below',
+        ),
+    ],
+)
+def test_a_run_that_was_stopped_before_its_first_logged_step(tmp_path, level, text, state):
+    log = record('12:00:02', 'INFO', ENVIRONMENT) + record('12:09:58', level, text)
+    write_run(tmp_path, '20260131_120000', [], log)
+    page = Page(build_page(read_work_dir(tmp_path)).html())
+    assert page.texts('p')[0] == f'Epoch 1 of 4, iteration 6; {state}.'
+    facts = dict(zip(page.texts('dt'), page.texts('dd'), strict=True))
+    assert facts['time of training'] == '0:09:58 in 1 run'
+
+
+def test_a_run_that_goes_on_and_is_stopped_before_its_first_logged_step(tmp_path):
+    """Its epoch is known by the log of the run before it."""
+    log = record('12:00:05', 'INFO', 'Epoch(train)  [2][10/10]  lr: 1.0e-03')
+    write_run(tmp_path, '20260131_120000', [pretraining_row(i, i // 10) for i in (10, 20)], log)
+    log = record('13:00:05', 'WARNING', 'Stopped by SIGTERM after iteration 21; …')
+    write_run(tmp_path, '20260131_130000', [], log)
+    assert str(reached(tmp_path)) == 'epoch 3 of 4, iteration 21'
+    assert time_spent(read_work_dir(tmp_path)).total_seconds() == 10
+    assert reached(tmp_path).state.startswith('stopped by SIGTERM')
+
+
+def test_training_by_iterations_that_was_stopped_before_its_first_logged_step(tmp_path):
+    log = record('12:00:05', 'WARNING', 'Stopped by SIGTERM after iteration 6; …')
+    write_run(tmp_path, '20260131_120000', [], log, config=SEGMENTATION)
+    assert str(reached(tmp_path)) == 'iteration 6 of 120'
+
+
 def test_time_is_from_the_start_to_the_last_record_of_every_training(tmp_path):
     for stamp in ('20260131_120000', '20260131_130000'):
         log = record(f'{stamp[9:11]}:00:30', 'INFO', 'x')
@@ -282,6 +324,19 @@ def test_messages_belong_to_the_monitors_that_wrote_them(tmp_path):
         'Stopping and going on': ['Stopped by SIG'],
         'Other warnings': ['/data/a_very_l'],
     }
+
+
+def test_warnings_that_mmengine_writes_in_every_run_are_left_out(tmp_path):
+    log = (
+        record('12:00:01', 'WARNING', '"FileClient" will be deprecated in future. Please use io …')
+        + record('12:00:01', 'WARNING', '"HardDiskBackend" is the alias of "LocalBackend" and …')
+        + record('12:00:02', 'WARNING', 'A name will be deprecated in future.')
+    )
+    write_run(tmp_path, '20260131_120000', [pretraining_row(5, 1)], log)
+    page = Page(build_page(read_work_dir(tmp_path)).html())
+    facts = dict(zip(page.texts('dt'), page.texts('dd'), strict=True))
+    assert facts['warnings and errors'] == '1 and 0, listed below'
+    assert page.texts('summary')[0] == 'Other warnings (1)'
 
 
 def test_images_with_problems_are_counted(tmp_path):
@@ -490,6 +545,7 @@ def test_a_run_writes_its_page(tmp_path):
     assert {'epoch_1.pth', 'epoch_2.pth'} <= set(page.texts('td'))
     facts = dict(zip(page.texts('dt'), page.texts('dd'), strict=True))
     assert 'PyTorch' in facts and 'MMEngine' in facts
+    assert not any('FileClient' in text for text in page.texts('p'))
 
 
 class FakeRunner:

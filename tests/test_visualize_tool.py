@@ -49,6 +49,7 @@ def test_a_pretraining_model(tool, pretrained, tmp_path, capsys):
     assert {path.stem for path in (tmp_path / 'reconstruction').iterdir()} == stems
     assert read(tmp_path / 'reconstruction/02_002_pasted.png').shape == (32, 32, 3)
     page = (tmp_path / 'pictures.html').read_text()
+    assert page.count('<h2>') == len(names)
     assert page.count('<img ') == 2 * (4 + 2 + 2 + 4)
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert 'true patch, which the model was not told and did not predict' in page
@@ -177,7 +178,9 @@ def test_masks_of_images_and_of_made_up_pictures(tool, tmp_path):
     for path in (tmp_path / 'made/masks').glob('*_mask.png'):
         assert (read(path)[::5, ::5] == 127).all(-1).sum() >= 20
     assert len(list((tmp_path / 'made/masks').iterdir())) == 6
-    assert 'Fig. 2' in (tmp_path / 'made/pictures.html').read_text()
+    page = (tmp_path / 'made/pictures.html').read_text()
+    assert 'Fig. 2' in page
+    assert '<h1>Mask strategies</h1>' in page and '<h2' not in page
 
 
 @pytest.mark.parametrize(

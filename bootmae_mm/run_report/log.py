@@ -1,4 +1,8 @@
-"""mmengine's text log: warnings and errors, the environment, and how training went on."""
+"""mmengine's text log: warnings and errors, the environment, and how training went on.
+
+Two warnings are left out, of "FileClient" and of "HardDiskBackend". mmengine's checkpoint hook
+writes them about its own code at the start of every training, whatever its settings are.
+"""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -16,8 +20,15 @@ TERMINAL_CODES = re.compile(r'\x1b\[[0-9;]*m')
 BY_EPOCH = re.compile(r'Epoch\(train\)\s+\[\s*(\d+)\]\[\s*(\d+)/(\d+)\]')
 BY_ITERATION = re.compile(r'Iter\(train\)\s+\[\s*(\d+)/(\d+)\]')
 SAVED = re.compile(r'Saving checkpoint at (\d+) (epoch|iteration)s')
+STOP = re.compile(
+    r'(?:Stopped by (?P<signal>\w+) after|Training was stopped at) iteration (?P<iteration>\d+)'
+)
 FACT = re.compile(r'    (\S[^:]*): (.*)')
 UNTOLD = ('PyTorch compiling details', 'numpy_random_seed', 'MUSA available')
+OF_EVERY_RUN = (
+    '"FileClient" will be deprecated in future',
+    '"HardDiskBackend" is the alias of "LocalBackend"',
+)
 MAX_TEXT = 2000  # characters of a message
 
 
@@ -30,16 +41,24 @@ class Message(NamedTuple):
     text: str
 
 
+class Stop(NamedTuple):
+    """Where a training was stopped, and by which signal; by a monitor if by None."""
+
+    iteration: int
+    signal: str | None
+
+
 @dataclass
 class Log:
     """What a run's log says.
 
     Attributes:
-        messages: Warnings and errors in order.
+        messages: Warnings and errors in order, without those of ``OF_EVERY_RUN``.
         environment: Versions, devices and settings of the process, by name.
         last_time: Of the last record, as ``2026/01/31 12:00:00``; empty if there is none.
         epoch_length: Iterations of an epoch, None where unknown.
         saved: Newest checkpoint by ``epoch`` and ``iteration``.
+        stop: Of a training that a signal or a monitor stopped, else None.
     """
 
     messages: list[Message] = field(default_factory=list)
@@ -47,6 +66,7 @@ class Log:
     last_time: str = ''
     epoch_length: int | None = None
     saved: dict[str, int] = field(default_factory=dict)
+    stop: Stop | None = None
 
 
 def read_log(path: Path) -> Log:
@@ -57,8 +77,12 @@ def read_log(path: Path) -> Log:
     with open(path, encoding='utf-8', errors='replace') as file:
         for time, level, text in records(file):
             log.last_time = time
+            if text.startswith(OF_EVERY_RUN):
+                continue
             if level in ('WARNING', 'ERROR', 'CRITICAL'):
-                log.messages.append(Message(time, level, after, _shown(text, level)))
+                message = Message(time, level, after, _shown(text, level))
+                log.messages.append(message)
+                log.stop = _stop(message.text) or log.stop
             else:
                 after = _note_progress(log, text) or after
     return log
@@ -84,6 +108,11 @@ def _shown(text: str, level: str) -> str:
         text = re.sub(ERROR_PLACE, '', text, count=1)
     text = TERMINAL_CODES.sub('', text).strip()
     return text if len(text) <= MAX_TEXT else f'{text[:MAX_TEXT]} …'
+
+
+def _stop(text: str) -> Stop | None:
+    found = STOP.match(text)
+    return Stop(int(found['iteration']), found['signal']) if found else None
 
 
 def _note_progress(log: Log, text: str) -> str | None:

@@ -210,7 +210,7 @@ def _runs(page: Report, work_dir: WorkDir, rows: Sequence[Row]) -> None:
         time = _short(run.end - run.start)
         table.append((f'{run.start:%Y-%m-%d %H:%M}', time, _span(logged), _span(shown)))
     page.table(
-        ('started', 'took', 'iterations', 'shown'),
+        ('started', 'took', 'iterations logged', 'shown'),
         table,
         'Where a run began at an earlier iteration, its values replace those of the one before.',
     )

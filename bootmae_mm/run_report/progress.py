@@ -1,5 +1,6 @@
 """How far training came, and whether it is over."""
 
+import math
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
@@ -16,7 +17,7 @@ class Progress(NamedTuple):
         unit: 'epoch' or 'iteration', by which training goes.
         done: How many of them have begun or are done.
         total: How many there are to be; None where the config does not say.
-        iterations: How many were done by the last logged step.
+        iterations: How many were done by the last logged step, or when training was stopped.
         state: A few words: finished, stopped, or neither.
     """
 
@@ -40,11 +41,12 @@ def progress(work_dir: WorkDir, rows: Sequence[Row], at_end: bool) -> Progress:
         at_end: Whether the caller knows that training is over.
     """
     training = [row.values for row in rows if row.kind == 'train']
-    iterations = int(training[-1]['iter']) if training else 0
+    iterations = max(int(training[-1]['iter']) if training else 0, _stopped_at(work_dir))
     if goes_by_epochs(work_dir):
         unit, total = 'epoch', _total(work_dir, 'max_epochs')
         saved = work_dir.saved('epoch')
-        done = max(saved, int(training[-1].get('epoch', 0)) if training else 0)
+        logged = int(training[-1].get('epoch', 0)) if training else 0
+        done = max(saved, logged, _epoch_of_stop(work_dir))
         complete = max(saved, _epochs_passed(work_dir, iterations), _epoch_of_validation(rows))
     else:
         unit, total = 'iteration', _total(work_dir, 'max_iters')
@@ -67,10 +69,29 @@ def _total(work_dir: WorkDir, name: str) -> int | None:
     return total if isinstance(total, int) else None
 
 
+def _stopped_at(work_dir: WorkDir) -> int:
+    """The iteration at which the newest training was stopped, 0 if it was not."""
+    stop = work_dir.trainings[-1].log.stop if work_dir.trainings else None
+    return stop.iteration if stop else 0
+
+
+def _epoch_of_stop(work_dir: WorkDir) -> int:
+    """The epoch in which the newest training was stopped, 0 if it was not. It is the first one
+    where no log says how long an epoch is, as every epoch logs a step, if only its last."""
+    stopped, length = _stopped_at(work_dir), _epoch_length(work_dir)
+    return math.ceil(stopped / length) if length else min(stopped, 1)
+
+
 def _epochs_passed(work_dir: WorkDir, iterations: int) -> int:
-    """Whole epochs among iterations; 0 where the log does not say how long an epoch is."""
-    length = work_dir.trainings[-1].log.epoch_length if work_dir.trainings else None
+    """Whole epochs among iterations; 0 where no log says how long an epoch is."""
+    length = _epoch_length(work_dir)
     return iterations // length if length else 0
+
+
+def _epoch_length(work_dir: WorkDir) -> int | None:
+    """Iterations of an epoch, by the newest log that says it."""
+    lengths = [run.log.epoch_length for run in work_dir.trainings if run.log.epoch_length]
+    return lengths[-1] if lengths else None
 
 
 def _epoch_of_validation(rows: Sequence[Row]) -> int:
@@ -82,11 +103,11 @@ def _state(work_dir: WorkDir) -> str:
     if not work_dir.trainings:
         return 'no training step was logged'
     newest = work_dir.trainings[-1]
-    for message in reversed(newest.log.messages):
-        if message.text.startswith('Stopped by '):
-            return f'stopped by {message.text.split()[2]}, to go on later'
-        if message.text.startswith('Training was stopped '):
-            return 'stopped by a monitor, see below'
+    stop = newest.log.stop
+    if stop and stop.signal:
+        return f'stopped by {stop.signal}, to go on later'
+    if stop:
+        return 'stopped by a monitor, see below'
     return f'not finished: still running, or ended without a word after {newest.end}'
 
 

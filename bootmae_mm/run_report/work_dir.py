@@ -72,8 +72,8 @@ class WorkDir:
 
     @cached_property
     def trainings(self) -> list[Run]:
-        """The runs that trained."""
-        return [run for run in self.runs if run.scalars.training]
+        """The runs that trained: logged a step, or were stopped before the first one to log."""
+        return [run for run in self.runs if run.scalars.training or run.log.stop]
 
     @cached_property
     def checkpoints(self) -> list[Checkpoint]:

@@ -46,7 +46,9 @@ def save_figures(
             stem = f'{number:02}_{slug(Path(source).stem)}'
             for label, picture in zip(figure.labels, row, strict=True):
                 _save_png(picture, folder / figure.name / f'{stem}_{slug(label)}.png')
-        _add_section(page, figure)
+        if len(figures) > 1:  # else the page's title is heading enough
+            page.heading(figure.title)
+        _add_rows(page, figure)
     path = folder / 'pictures.html'
     page.save(path)
     return path
@@ -62,9 +64,8 @@ def _save_png(picture: np.ndarray, path: Path) -> None:
     Image.fromarray(picture).save(path, optimize=True)
 
 
-def _add_section(page: Report, figure: Figure) -> None:
+def _add_rows(page: Report, figure: Figure) -> None:
     """A figure on the page, its pictures small enough for a row."""
     side = max(SMALLEST, PAGE_WIDTH // len(figure.labels) - GAP)
     rows = [[fit(picture, side) for picture in row] for row in figure.rows]
-    page.heading(figure.title)
     page.image_grid(rows, figure.labels, figure.caption)
