@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
+from . import shipped
+
 PACKAGE = Path(__file__).parent
 
 
@@ -32,7 +34,9 @@ class Settings(DictAction):
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """CONFIG and ``--cfg-options``."""
-    parser.add_argument('config', type=existing_file, help='path of the config')
+    parser.add_argument(
+        'config', type=config_path, help="path of the config, or the name of one of the package's"
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -53,6 +57,14 @@ def existing_file(path: str) -> str:
     if not Path(path).is_file():
         raise argparse.ArgumentTypeError(f'expected the path of a file, found no file {path!r}')
     return path
+
+
+def config_path(name: str) -> str:
+    """The path of a config, see :func:`bootmae_mm.shipped.find_config`, as a type of argparse."""
+    try:
+        return shipped.find_config(name, shipped.folder())
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def read_config(path: str) -> Config:
