@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from safetensors import safe_open
 
 from bootmae_mm import checkpoint
 from bootmae_mm.convert import convert, reference
 from bootmae_mm.parity import Golden
+from bootmae_mm.resume.changes import snapshot
 
 from .conftest import DATA
 from .conversion_data import (
@@ -140,6 +142,19 @@ def assert_same(one: dict, other: dict) -> None:
     assert one.keys() == other.keys()
     for name in one:
         assert torch.equal(one[name], other[name].to(one[name].dtype)), name
+
+
+@pytest.mark.parametrize('given, expected', [(None, 3), (6, 6)])
+def test_the_heads_are_those_of_the_run(given, expected, tmp_path):
+    """By the settings in a checkpoint, which go before the standard of a width."""
+    arch = dict(TINY['arch'], embed_dims=384, num_heads=3, num_layers=1)  # the standard is 6
+    backbone = dict(TINY, type='BootMAEViT', arch=arch)
+    model = MODELS.build(backbone)
+    meta = dict(training=snapshot(Config(dict(model=dict(backbone=backbone)))))
+    source = tmp_path / 'epoch_1.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), source)
+    report = convert(source, tmp_path / 'x.safetensors', 'safetensors', num_heads=given)
+    assert report.arch.num_heads == expected
 
 
 class TestTimm:
