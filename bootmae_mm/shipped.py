@@ -1,7 +1,10 @@
 """The configs and tools that come with the package: in its ``.mim`` folder where it is installed,
 beside it in a checkout."""
 
+from collections.abc import Iterable
 from pathlib import Path
+
+from .config_check.nearest import nearest
 
 PACKAGE = Path(__file__).parent
 
@@ -30,25 +33,34 @@ def find_config(name: str, place: Path) -> str:
     """The path of a config.
 
     Args:
-        name: A path as it stands, or the end of one of :func:`folder`'s configs:
-            ``bootmae_vitb_800e.py``, ``pretrain/bootmae_vitb_800e.py``.
+        name: A path as it stands, or the end of one of :func:`folder`'s configs, also without
+            ``.py``: ``bootmae_vitb_800e``, ``pretrain/bootmae_vitb_800e.py``.
         place: :func:`folder`.
 
     Returns:
-        ``name`` where it is a file or no config has that end; otherwise the config's path.
+        ``name`` where it is a file, otherwise the path of the config that has that end.
 
     Raises:
-        ValueError: If several configs have that end.
+        ValueError: If no config has that end, or several have.
     """
     if Path(name).is_file():
         return name
-    wanted = Path(name).parts
-    found = [
-        path
-        for path in sorted((place / 'configs').rglob(Path(name).name))
-        if path.relative_to(place).parts[-len(wanted) :] == wanted
-    ]
-    if len(found) > 1:
-        names = ', '.join(str(path.relative_to(place / 'configs')) for path in found)
-        raise ValueError(f'Expected the name of one config, found several: {names}; give a folder.')
-    return str(found[0]) if found else name
+    wanted = Path(name if name.endswith('.py') else f'{name}.py')
+    known = sorted(path.relative_to(place) for path in (place / 'configs').rglob('*.py'))
+    found = [path for path in known if path.parts[-len(wanted.parts) :] == wanted.parts]
+    if len(found) == 1:
+        return str(place / found[0])
+    if found:
+        raise ValueError(
+            f'Expected the name of one config, found several: {_names(found)}; give a folder.'
+        )
+    near = nearest(wanted.stem, {path.stem for path in known})
+    alike = _names(path for path in known if path.stem == near)
+    raise ValueError(
+        f'Expected the path of a config or the name of one of the package, found no file {name!r}; '
+        + (f'the nearest name is {alike}.' if near else f'{place / "configs"} has them.')
+    )
+
+
+def _names(paths: Iterable[Path]) -> str:
+    return ', '.join(path.relative_to('configs').as_posix() for path in paths)

@@ -75,9 +75,16 @@ class TestRefusals:
         with pytest.raises(ValueError, match="has the layout 'ours' already"):
             convert(pretrained, tmp_path / 'x.pth', 'ours')
 
-    @pytest.mark.parametrize('num_heads', [None, 5])
-    def test_unknown_heads(self, num_heads, pretrained, tmp_path):
-        with pytest.raises(ValueError, match=f'width 24, found {num_heads}; give it with --num-he'):
+    @pytest.mark.parametrize(
+        'num_heads, sentence',
+        [
+            (None, 'found none in the checkpoint and no known ViT of width 24; give it with --num'),
+            (5, 'width 24, found 5; give it with --num-heads'),
+            (0, 'width 24, found 0; give it with --num-heads'),
+        ],
+    )
+    def test_unknown_heads(self, num_heads, sentence, pretrained, tmp_path):
+        with pytest.raises(ValueError, match=sentence):
             convert(pretrained, tmp_path / 'x.pth', 'release', num_heads=num_heads)
 
     @pytest.mark.parametrize(

@@ -128,3 +128,8 @@ def test_the_command(run, tmp_path, capsys):
     with pytest.raises(SystemExit):
         load_tool('knn').main([*arguments[:3], '0'])
     assert 'expected numbers of neighbours from 1 up, found 0' in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        load_tool('knn').main([*arguments[:3], '1', '--block', '9'])
+    assert stop.value.code == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert 'error: Expected a block from 1 to 3, found 9' in last

@@ -10,6 +10,7 @@ import pytest
 from bootmae_mm.parity import compare, largest_relative_difference
 
 from .conftest import DATA, ROOT
+from .labelled_data import load_tool
 
 GOLDEN = DATA / 'bootmae_tiny.npz'
 
@@ -138,3 +139,11 @@ def test_a_file_of_another_format_is_one_sentence(tmp_path):
     np.savez(path, x=np.zeros(1))
     with pytest.raises(ValueError, match='Expected a NumPy archive with meta_json'):
         compare(path)
+
+
+def test_a_file_that_is_not_there_is_told_before_anything_is_compared(capsys):
+    with pytest.raises(SystemExit) as stop:
+        load_tool('check_parity').main([str(GOLDEN), 'no.npz'])
+    assert stop.value.code == 2
+    printed = capsys.readouterr()
+    assert "expected the path of a file, found no file 'no.npz'" in printed.err and not printed.out

@@ -132,7 +132,7 @@ def make_place(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize('name', ['two.py', 'seg/two.py', 'configs/seg/two.py'])
+@pytest.mark.parametrize('name', ['two', 'two.py', 'seg/two', 'seg/two.py', 'configs/seg/two.py'])
 def test_a_config_is_found_by_the_end_of_its_path(name: str, tmp_path: Path) -> None:
     place = make_place(tmp_path)
     assert shipped.find_config(name, place) == str(place / 'configs/seg/two.py')
@@ -145,9 +145,20 @@ def test_a_file_that_is_there_goes_before_the_packages_config(tmp_path: Path, mo
     assert shipped.find_config('two.py', place) == 'two.py'
 
 
-def test_an_unknown_config_is_left_for_the_tool_to_refuse(tmp_path: Path) -> None:
-    place = make_place(tmp_path)
-    assert shipped.find_config('pretrain/two.py', place) == 'pretrain/two.py'
+@pytest.mark.parametrize(
+    ('name', 'rest'),
+    [
+        ('pretrain/two.py', 'the nearest name is seg/two.py'),
+        ('threee', 'the nearest name is seg/more/three.py'),
+        ('ones.py', 'the nearest name is pretrain/one.py, seg/one.py'),
+        ('xyz', '.*configs has them'),
+        ('', '.*configs has them'),
+        ('..', '.*configs has them'),
+    ],
+)
+def test_an_unknown_config_is_refused_with_the_nearest(name: str, rest: str, tmp_path: Path):
+    with pytest.raises(ValueError, match=f"found no file '{re.escape(name)}'; {rest}."):
+        shipped.find_config(name, make_place(tmp_path))
 
 
 def test_a_name_of_two_configs_is_refused(tmp_path: Path) -> None:
@@ -165,12 +176,12 @@ def test_the_installed_configs_go_before_a_checkouts(tmp_path: Path) -> None:
     assert shipped.folder(package) == package / '.mim'
 
 
-def test_the_command_runs_a_tool_with_paths_of_configs(tmp_path: Path, monkeypatch, capsys) -> None:
+def test_the_command_runs_a_tool(tmp_path: Path, monkeypatch, capsys) -> None:
     place = make_place(tmp_path)
     monkeypatch.setattr(shipped, 'folder', lambda: place)
     monkeypatch.setattr(sys, 'argv', ['restored afterwards'])
-    command.main(['say', 'two.py', 'other', 'none.py'])
-    expected = [place / 'tools/say.py', place / 'configs/seg/two.py', 'other', 'none.py']
+    command.main(['say', 'two.py', '--other'])
+    expected = [place / 'tools/say.py', 'two.py', '--other']
     assert capsys.readouterr().out.split() == list(map(str, expected))
     command.main(['where'])
     assert capsys.readouterr().out.strip() == str(place)
@@ -178,8 +189,20 @@ def test_the_command_runs_a_tool_with_paths_of_configs(tmp_path: Path, monkeypat
     assert 'Tools: say.' in capsys.readouterr().out
     with pytest.raises(SystemExit, match="found 'sing'; choose one of say"):
         command.main(['sing'])
-    with pytest.raises(SystemExit, match='found several'):
-        command.main(['say', 'one.py'])
+
+
+@pytest.mark.parametrize('name', ['bootmae_vitb_800e', 'bootmae_vitb_800'])
+def test_a_tool_takes_a_config_by_its_name(name: str, monkeypatch, capsys) -> None:
+    """From a folder without it; a wrong name is told with the nearest."""
+    monkeypatch.setattr(sys, 'argv', ['restored afterwards'])
+    with pytest.raises(SystemExit) as stop:
+        command.main(['train', name, '--cfg-options', 'train_dataloader.dataset.data_root=none'])
+    assert stop.value.code == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    if name == 'bootmae_vitb_800e':  # it went as far as to look at the data
+        assert last.startswith('train.py: error: Expected') and "at 'none/'" in last
+    else:
+        assert last.endswith('the nearest name is pretrain/bootmae_vitb_800e.py.')
 
 
 def test_where_prints_the_folder_and_nothing_else() -> None:

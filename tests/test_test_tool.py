@@ -1,6 +1,7 @@
 """tools/test.py gives what the run's own validation gave, and loads a checkpoint wholly or not."""
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -164,4 +165,21 @@ def test_segmentation_and_detection_paint_and_keep_in_their_own_ways(tmp_path):
 def test_a_config_that_is_not_there_is_a_message(tool, capsys):
     with pytest.raises(SystemExit):
         load_tool(tool).main(['configs/no.py'])
-    assert "expected the path of a file, found no file 'configs/no.py'" in capsys.readouterr().err
+    assert "found no file 'configs/no.py'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'options, sentence',
+    [
+        (['--out', 'labels.txt'], "Expected the name of a .pkl file .* found 'labels.txt'"),
+        (['--tta'], 'Test-time augmentation expects tta_model'),
+        ([], 'Expected a checkpoint of tensors'),
+    ],
+)
+def test_a_wrong_command_is_a_line(options, sentence, finished, capsys):
+    config = str(finished[0] / 'config.py')
+    with pytest.raises(SystemExit) as stop:
+        load_tool('test').main([config, config, *options])
+    assert stop.value.code == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert re.search(f'error: {sentence}', last)

@@ -9,13 +9,16 @@ one quantity fails.
 import argparse
 import sys
 
+from bootmae_mm.command_line import existing_file
 from bootmae_mm.parity import compare
 
 
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('files', nargs='+', metavar='FILE.npz', help='golden files')
+    parser.add_argument(
+        'files', nargs='+', type=existing_file, metavar='FILE.npz', help='golden files'
+    )
     args = parser.parse_args(argv)
     failed = 0
     for path in args.files:

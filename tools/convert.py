@@ -26,7 +26,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('target', help='file to write; a folder for transformers')
     parser.add_argument('--to', required=True, choices=list(SUFFIXES))
     parser.add_argument(
-        '--num-heads', type=int, help='heads of the encoder; default: that of ViT-S, B, L or H'
+        '--num-heads',
+        type=int,
+        help="heads of the encoder; default: the checkpoint's run's, or those of ViT-S, B, L or H",
     )
     parser.add_argument('--force', action='store_true', help='overwrite the target')
     args = parser.parse_args(argv)

@@ -14,8 +14,6 @@ import sys
 
 os.environ['CUDA_VISIBLE_DEVICES'] = ''  # before PyTorch: GPUs may be busy with another run
 
-from mmengine.config import Config  # noqa: E402
-
 from bootmae_mm import command_line  # noqa: E402
 from bootmae_mm.doctor.case import Case  # noqa: E402
 from bootmae_mm.doctor.checkup import examine  # noqa: E402
@@ -42,7 +40,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     args = parse_args(argv)
-    case = Case(command_line.load_config(args), Config.fromfile(args.config), args.gpus)
+    with command_line.user_errors():
+        cfg, written = command_line.load_config(args), command_line.read_config(args.config)
+    case = Case(cfg, written, args.gpus)
     counts, last = dict.fromkeys(MARKS, 0), None
     for point, finding in examine(case):
         head = point if point != last else ''

@@ -45,8 +45,10 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if min(args.k) < 1:
         parser.error(f'expected numbers of neighbours from 1 up, found {min(args.k)}')
-    cfg = command_line.load_config(args)
-    for k, top1 in evaluate_knn(cfg, args.checkpoint, args.k, args.block, Clock()).items():
+    with command_line.user_errors():
+        cfg = command_line.load_config(args)
+        scores = evaluate_knn(cfg, args.checkpoint, args.k, args.block, Clock())
+    for k, top1 in scores.items():
         print(f'{k} nearest neighbours: {top1:.2f} % top-1')
 
 

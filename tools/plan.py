@@ -49,8 +49,8 @@ def parse_args(argv: list[str] | None = None) -> tuple[argparse.ArgumentParser, 
 def main(argv: list[str] | None = None) -> None:
     """Measure, plan, print."""
     parser, args = parse_args(argv)
-    cfg = command_line.load_config(args)
     try:
+        cfg = command_line.load_config(args)
         recipe, measurement, plan = plan_run(
             cfg, args.gpus, args.measured, args.batch, lambda line: print(f'{line} …', flush=True)
         )

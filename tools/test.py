@@ -32,14 +32,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Test."""
     args = parse_args(argv)
-    cfg = command_line.load_config(args)
-    if args.tta:
-        testing.use_test_time_augmentation(cfg)
-    if args.out:
-        testing.keep_predictions(cfg, args.out)
-    if args.show_dir:
-        testing.paint_predictions(cfg, args.show_dir)
-    testing.test(cfg, args.checkpoint)
+    with command_line.user_errors(args.launcher):
+        cfg = command_line.load_config(args)
+        if args.tta:
+            testing.use_test_time_augmentation(cfg)
+        if args.out:
+            testing.keep_predictions(cfg, args.out)
+        if args.show_dir:
+            testing.paint_predictions(cfg, args.show_dir)
+        testing.test(cfg, args.checkpoint)
 
 
 if __name__ == '__main__':

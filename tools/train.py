@@ -38,10 +38,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Train."""
     args = parse_args(argv)
-    cfg = command_line.load_config(args)
-    cfg.accept_changes = args.accept_changes
-    go_on(cfg, args.resume)
-    train(cfg)
+    with command_line.user_errors(args.launcher):
+        cfg = command_line.load_config(args)
+        cfg.accept_changes = args.accept_changes
+        go_on(cfg, args.resume)
+        train(cfg)
 
 
 if __name__ == '__main__':

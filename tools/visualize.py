@@ -19,7 +19,7 @@ from bootmae_mm.visualization.masks import mask_figure
 from bootmae_mm.visualization.pages import save_figures
 
 
-def parse_args(argv: list[str] | None) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -51,7 +51,7 @@ def parse_args(argv: list[str] | None) -> tuple[argparse.ArgumentParser, argpars
         if getattr(args, name, 1) < 1:
             option = name.replace('_', '-')
             parser.error(f'--{option} expects a number from 1 up, found {getattr(args, name)}')
-    return parser, args
+    return args
 
 
 def read_pictures(paths: Sequence[str], count: int) -> list[Picture]:
@@ -83,16 +83,14 @@ def draw_model(args: argparse.Namespace):
 
 def main(argv: list[str] | None = None) -> None:
     """Draw."""
-    parser, args = parse_args(argv)
+    args = parse_args(argv)
     draw, title = (
         (draw_model, 'Pictures of a model')
         if args.kind == 'model'
         else (draw_masks, 'Mask strategies')
     )
-    try:
+    with command_line.user_errors():
         figures, pictures, words = draw(args)
-    except ValueError as error:
-        parser.error(str(error))
     page = save_figures(figures, [picture.path for picture in pictures], args.out, title, words)
     print(f'Pictures: {page}, and PNG files beside it')
 

@@ -10,7 +10,7 @@ from .exports import EXPORTS
 from .files import save_state, written_whole
 from .layout import encoder_part, to_ours, to_release
 from .models import Outputs, our_outputs, release_outputs
-from .weights import Arch, Weights, identify, infer_arch
+from .weights import Arch, Weights, heads_of_run, identify, infer_arch
 
 TOLERANCE = 1e-4
 SUFFIXES = {
@@ -50,7 +50,8 @@ def convert(
         target: What to write: for 'transformers' a folder, else a file.
         to: 'ours' or 'release' (the whole model); 'timm' or 'onnx' (the encoder or the classifier);
             'transformers' or 'safetensors' (the encoder).
-        num_heads: Heads of the encoder; None for the standard number of its width.
+        num_heads: Heads of the encoder; None for that of the run that wrote the checkpoint, or the
+            standard number of its width.
         force: Overwrite ``target``.
 
     Raises:
@@ -67,7 +68,8 @@ def convert(
             f'{to!r} already; choose another one.'
         )
     ours = to_ours(weights)
-    arch = infer_arch(encoder_part(ours.state), num_heads)
+    heads = heads_of_run(source) if num_heads is None else num_heads
+    arch = infer_arch(encoder_part(ours.state), heads)
     meta = _meta(source, weights, arch)
     with written_whole(target, force) as path:
         differences = {}

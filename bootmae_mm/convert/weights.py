@@ -1,9 +1,12 @@
 """Which kind of model a checkpoint holds, and of which sizes."""
 
+import json
 import math
+from pathlib import Path
 from typing import NamedTuple
 
 from ..checkpoint import State
+from ..checkpoint.whole import read_meta
 
 HEADS = {384: 6, 768: 12, 1024: 16, 1280: 16}  # ViT-S, B, L, H, by width
 
@@ -74,6 +77,18 @@ def identify(state: State) -> Weights:
     return Weights('release' if release else 'ours', kind, state)
 
 
+def heads_of_run(source: str | Path) -> int | None:
+    """The encoder's heads by the settings that a run keeps in its checkpoints; None if the file has
+    none (that :func:`bootmae_mm.checkpoint.read_state_dict` has read without an error)."""
+    try:
+        meta = read_meta(source)
+    except ValueError:  # weights alone
+        return None
+    model = json.loads(meta.get('training', '{}')).get('model', {})
+    arch = model.get('backbone', {}).get('arch')
+    return arch.get('num_heads') if isinstance(arch, dict) else None
+
+
 def infer_arch(encoder: State, num_heads: int | None = None) -> Arch:
     """Sizes of an encoder with our names.
 
@@ -98,7 +113,12 @@ def infer_arch(encoder: State, num_heads: int | None = None) -> Arch:
     table = encoder.get('layers.0.attn.relative_position_bias_table')
     if num_heads is None:
         num_heads = HEADS.get(width) if table is None else table.shape[1]
-    if not num_heads or width % num_heads:
+    if num_heads is None:
+        raise ValueError(
+            f'Expected the number of heads, found none in the checkpoint and no known ViT of width '
+            f'{width}; give it with --num-heads.'
+        )
+    if num_heads < 1 or width % num_heads:
         raise ValueError(
             f'Expected a number of heads that divides the width {width}, found {num_heads}; give '
             'it with --num-heads.'
