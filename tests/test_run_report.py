@@ -510,7 +510,7 @@ def test_test_results_are_shown(tmp_path):
 
 def test_the_command_line(tmp_path):
     """In a process of its own: it needs neither PyTorch nor OpenMMLab."""
-    work_dir, out = write_eventful_run(tmp_path / 'run'), tmp_path / 'out/page.html'
+    work_dir, out = write_eventful_run(tmp_path / 'run'), tmp_path / 'page.html'
     code = (
         'import runpy, sys\n'
         'for name in ("torch", "mmengine", "mmcv", "mmpretrain"): sys.modules[name] = None\n'
@@ -528,6 +528,10 @@ def test_the_command_line(tmp_path):
     failed = report(tmp_path)
     assert failed.returncode == 2 and 'Traceback' not in failed.stderr
     assert 'found no folder named after a time' in failed.stderr
+    failed = report(work_dir, '--out', tmp_path / 'nowhere/page.html')
+    assert failed.returncode == 2 and not (tmp_path / 'nowhere').exists()
+    said = failed.stderr.splitlines()[-1]
+    assert '--out expects a file in a folder that exists, found none at' in said
 
 
 # During training ---------------------------------------------------------------------------------

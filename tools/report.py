@@ -12,6 +12,7 @@ import argparse
 import importlib
 import importlib.util
 import sys
+from pathlib import Path
 
 
 def load_page():
@@ -31,6 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('work_dir', help='the folder of the run')
     parser.add_argument('--out', metavar='FILE', help='default report.html in the work_dir')
     args = parser.parse_args(argv)
+    if args.out and not Path(args.out).parent.is_dir():
+        parser.error(f'--out expects a file in a folder that exists, found none at {args.out!r}')
     try:
         path = load_page().write_report(args.work_dir, args.out)
     except (ValueError, OSError) as error:
