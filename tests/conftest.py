@@ -15,6 +15,12 @@ import bootmae_mm  # noqa: F401  (registers everything)
 
 DATA = Path(__file__).parent / 'data'
 ROOT = Path(__file__).parent.parent
+# For BASH_ENV: a script's child has ended before the script first asks whether it is there, which
+# happens only by chance otherwise.
+CHILD_ENDS_FIRST = """
+set -T
+trap '[[ $BASH_COMMAND != kill* ]] || while [[ -d /proc/$child ]]; do :; done' DEBUG
+"""
 COUNTER = counter()
 
 

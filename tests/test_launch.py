@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import CHILD_ENDS_FIRST
+
 TOOLS = Path(__file__).parent.parent / 'tools'
 SHELL_SCRIPTS = ('dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'launch_common.sh')
 SETTINGS = (
@@ -221,9 +223,15 @@ def test_a_second_signal_ends_training_at_once(project: Path) -> None:
     assert process.returncode == 128 + signal.SIGTERM
 
 
-def test_an_exit_code_is_passed_on(project: Path) -> None:
-    write_executable(project / 'bin' / 'python', '#!/usr/bin/env bash\nexit 7\n')
-    assert launch(project, 'dist_train.sh', 'configs/tiny.py', '2').returncode == 7
+@pytest.mark.parametrize('at_once', [False, True])
+def test_an_exit_code_is_passed_on(project: Path, at_once: bool) -> None:
+    """Also that of a command which ends before the script looks."""
+    write_executable(project / 'bin' / 'python', '#!/bin/sh\nexit 7\n')
+    settings = {}
+    if at_once:
+        (project / 'trap').write_text(CHILD_ENDS_FIRST)
+        settings = dict(BASH_ENV=str(project / 'trap'))
+    assert launch(project, 'dist_train.sh', 'configs/tiny.py', '2', **settings).returncode == 7
 
 
 @pytest.mark.parametrize(

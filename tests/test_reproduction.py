@@ -30,7 +30,7 @@ from bootmae_mm.reproduction.cells import BOX, SECONDS, TOP1, Row, Score, Table
 from bootmae_mm.reproduction.reduced import DEMO, reduced_config
 from bootmae_mm.reproduction.runs import FULL, REDUCED, Home, Run
 
-from .conftest import ROOT
+from .conftest import CHILD_ENDS_FIRST, ROOT
 from .labelled_data import load_tool
 
 DEFAULT = Run('finetune/ablations/bootmae_vitb_300e_finetune_100e')
@@ -334,12 +334,6 @@ def started_job(home: Home, folder: Path, monkeypatch, code: str) -> subprocess.
     env = {**os.environ, 'PATH': path, 'SLURM_JOB_ID': '17'}
     script = folder / 'jobs/bootmae_vitb_300e_seed0.sh'
     return subprocess.Popen([script], env=env, start_new_session=True)
-
-
-# Bash itself would notice the end of a child only by chance before it looks.
-CHILD_ENDS_FIRST = """
-trap '[[ $BASH_COMMAND != kill* ]] || while [[ -d /proc/$child ]]; do :; done' DEBUG
-"""
 
 
 @pytest.mark.parametrize('at_once', [False, True])

@@ -78,9 +78,9 @@ run_stoppable() {
     "$@" &
     child=$!
     while kill -0 "$child" 2>/dev/null; do
-        code=0
-        wait "$child" || code=$?
+        wait "$child" || true # a signal ends it, too
     done
+    wait "$child" || code=$?
     if [[ -s $STOP_FILE ]]; then
         code=$(<"$STOP_FILE")
     fi
