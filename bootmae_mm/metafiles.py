@@ -108,9 +108,7 @@ def results(config: Path, dataset: str) -> list[dict]:
         dataset: That it is trained on, and so evaluated.
     """
     name = config.with_suffix('').as_posix()
-    scores = [
-        score for table in paper.TABLES.values() for row in table.rows for score in row.scores
-    ]
+    scores = [score for table in paper.TABLES.values() for score in table.scores]
     values = {
         NAMES[score.metric]: score.paper
         for score in scores

@@ -73,6 +73,16 @@ class Table(NamedTuple):
         number = self.name.removeprefix('fig')
         return f'{"Table" if number == self.name else "Fig."} {number}: {self.title}'
 
+    @property
+    def scores(self) -> list[Score]:
+        """Of all rows."""
+        return [score for row in self.rows for score in row.scores]
+
+    @property
+    def configs(self) -> list[str]:
+        """Of all rows, each once."""
+        return list(dict.fromkeys(score.config for score in self.scores if score.config))
+
     def reference_of(self, row: Row) -> Row:
         """The row that one is compared with."""
         rows = [self.rows[index] for index in self.references]

@@ -80,13 +80,7 @@ def spent(records: tables.Records, home: Home) -> str:
     reduced = {run: record for run, record in records.items() if run.budget == REDUCED}
     if not reduced:
         return ''
-    configs = {
-        score.config
-        for table in TABLES.values()
-        for row in table.rows
-        for score in row.scores
-        if not table.beyond
-    }
+    configs = {c for table in TABLES.values() if not table.beyond for c in table.configs}
     asked = [run for run in reduced if run.config in configs]
     needed = set(with_origins(asked, home, is_done=lambda run: False))
     hours, more = (
@@ -102,9 +96,8 @@ def spent(records: tables.Records, home: Home) -> str:
 
 def links(table: Table) -> str:
     """The configs of a table, each once."""
-    configs = dict.fromkeys(score.config for row in table.rows for score in row.scores)
     return ', '.join(
-        f'[{config.rpartition("/")[2]}](../configs/{config}.py)' for config in configs if config
+        f'[{config.rpartition("/")[2]}](../configs/{config}.py)' for config in table.configs
     )
 
 

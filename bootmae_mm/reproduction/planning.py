@@ -19,8 +19,7 @@ A100_SECONDS = {'100': 0.660, '75': 0.588, '50': 0.479, '25': 0.407, 'mae': 0.47
 
 def all_runs(home: Home, seeds: Iterable[int] = range(10)) -> list[Run]:
     """Every run that a table or another run could ask for."""
-    tables = (score for table in TABLES.values() for row in table.rows for score in row.scores)
-    configs = dict.fromkeys(score.config for score in tables if score.config)
+    configs = dict.fromkeys(config for table in TABLES.values() for config in table.configs)
     configs.update(dict.fromkeys(pretrainings(home.configs).values()))
     return [Run(*run) for run in itertools.product(configs, (FULL, REDUCED), seeds)]
 

@@ -14,9 +14,7 @@ from .runs import Home, Run
 
 def metrics_of(config: str) -> list[Metric]:
     """What the tables measure in a run of this config."""
-    scores = (
-        score for table in TABLES.values() for row in table.rows for score in row.scores
-    )  # fmt: skip
+    scores = (score for table in TABLES.values() for score in table.scores)
     return list(dict.fromkeys(score.metric for score in scores if score.config == config))
 
 

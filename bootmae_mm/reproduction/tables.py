@@ -137,11 +137,10 @@ class Agreement(NamedTuple):
 def agreement(table: Table, records: Records, budget: str) -> dict[str, Agreement]:
     """How far our ranking of the rows is the paper's, per score that at least two rows have."""
     scores: dict[str, list[tuple[float, Ours]]] = {}
-    for row in table.rows:
-        for score in row.scores:
-            found = ours(records, score, budget)
-            if found and score.paper is not None:
-                scores.setdefault(score.metric.title, []).append((score.paper, found))
+    for score in table.scores:
+        found = ours(records, score, budget)
+        if found and score.paper is not None:
+            scores.setdefault(score.metric.title, []).append((score.paper, found))
     return {name: count_pairs(values) for name, values in scores.items() if len(values) > 1}
 
 
@@ -175,9 +174,8 @@ PROVENANCE = ('run', 'seed', 'budget', 'device hours', 'device', 'versions', 'ch
 
 def provenance(table: Table, records: Records) -> list[tuple[str, ...]]:
     """Where the numbers of a table come from: a line per run."""
-    configs = dict.fromkeys(score.config for row in table.rows for score in row.scores)
     lines = []
-    for config in configs:
+    for config in table.configs:
         for budget in (FULL, REDUCED):
             for run in runs_of(records, config, budget):
                 lines.append(describe(run, records[run]))
