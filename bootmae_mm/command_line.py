@@ -116,8 +116,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 @contextmanager
 def user_errors(launcher: str = 'none') -> Iterator[None]:
-    """Within it, a ``ValueError`` of this package ends the tool with the line ``tool: error:
-    sentence`` and status 2.
+    """Within it, a ``ValueError`` of this package ends the tool with one line and status 2.
 
     Those of other libraries pass, as they need their traceback; so do those of a launcher's
     processes, of which :func:`bootmae_mm.distributed.report_failures` tells the other processes.
