@@ -478,6 +478,11 @@ def test_headings_of_tables():
     ]  # fmt: skip
 
 
+def test_a_number_and_its_spread_are_not_broken_over_lines():
+    page = pages.markdown(('ours',), [('12.0 ± 2.8 (2)',), ('two words',)])
+    assert page.splitlines()[2:] == ['| 12.0\xa0±\xa02.8\xa0(2) |', '| two words |']
+
+
 def test_full_runs_come_before_reduced_ones():
     found = toy_records(REDUCED, a=[10.0]) | toy_records(FULL, a=[80.1, 80.3])
     score = TOY.rows[0].scores[0]

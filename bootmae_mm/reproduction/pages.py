@@ -42,8 +42,12 @@ ABSTRACT = """> [Bootstrapped Masked Autoencoders for Vision BERT Pretraining](h
 
 
 def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    lines = [header, ['---'] * len(header), *rows]
+    """A Markdown table; a number and its spread stay on one line."""
+    whole = [
+        [cell.replace(' ', '\N{NO-BREAK SPACE}') if '±' in cell else cell for cell in row]
+        for row in rows
+    ]
+    lines = [header, ['---'] * len(header), *whole]
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
