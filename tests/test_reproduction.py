@@ -708,14 +708,17 @@ def hooks_of(cfg: Config) -> dict[str, dict]:
 
 
 def test_a_reduced_pretraining_has_masks_batch_and_schedule_of_its_size(home):
-    """Three quarters of 64 patches; 800 of the paper's epochs are 11 here."""
+    """Three quarters of 64 patches; 800 of the paper's epochs are 11 here, 300 are 4."""
     run = Run('pretrain/ablations/bootmae_vitb_800e_joint_random', REDUCED)
     cfg, loader = reduced_config(run, home), 'train_dataloader'
     assert cfg[loader].dataset.pipeline[2] == dict(type='RandomMasking', grid=8, num_masked=48)
     assert cfg.model.pixel_head.norm == 'patch'
     assert cfg[loader].batch_size == cfg[loader].sampler.total_batch_size == 128
-    assert (cfg.train_cfg.max_epochs, cfg.param_scheduler[1].end) == (11, 11)
-    assert hooks_of(cfg)['MomentumTeacherHook'].milestones == [(0, 0.99), (5.5, 0.999)]
+    for config, epochs in ((run.config, 11), (PRETRAINING.config, 4)):
+        cfg = reduced_config(Run(config, REDUCED), home)
+        assert (cfg.train_cfg.max_epochs, cfg.param_scheduler[1].end) == (epochs, epochs)
+        decays = hooks_of(cfg)['MomentumTeacherHook'].milestones
+        assert decays == [(0, 0.99), (epochs / 2, 0.999)]
 
 
 def test_a_reduced_mae_has_neither_our_masks_nor_our_hooks(home):
