@@ -1,4 +1,4 @@
-"""Pages opened in a real browser: one headless Chromium for all tests, and what is measured there.
+"""Pages opened in a real browser: a headless Chromium for the tests of a module, and what is measured there.
 
 The browser is the one that BOOTMAE_CHROMIUM names, or chromium, chromium-browser or google-chrome
 on the PATH; none is ever downloaded. Where there is none, or no playwright, tests are skipped; with
@@ -111,9 +111,11 @@ def executable() -> str | None:
     return named or next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def browser() -> Iterator[object]:
-    """A headless Chromium."""
+    """A headless Chromium, gone before other modules' tests: a process forked while it is there holds
+    its pipe, and it would wait for that one's end.
+    """
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
