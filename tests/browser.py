@@ -113,8 +113,8 @@ def executable() -> str | None:
 
 @pytest.fixture(scope='module')
 def browser() -> Iterator[object]:
-    """A headless Chromium, gone before other modules' tests: a process forked while it is there holds
-    its pipe, and it would wait for that one's end.
+    """A headless Chromium, gone before the tests of other modules: it would wait for the end of every
+    process that is forked while it is there.
     """
     try:
         from playwright.sync_api import sync_playwright
