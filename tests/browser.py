@@ -1,4 +1,4 @@
-"""Pages opened in a real browser: a headless Chromium for the tests of a module, and what is measured there.
+"""Pages opened in a real browser: a headless Chromium for a module's tests, what is measured there.
 
 The browser is the one that BOOTMAE_CHROMIUM names, or chromium, chromium-browser or google-chrome
 on the PATH; none is ever downloaded. Where there is none, or no playwright, tests are skipped; with
@@ -113,8 +113,8 @@ def executable() -> str | None:
 
 @pytest.fixture(scope='module')
 def browser() -> Iterator[object]:
-    """A headless Chromium, gone before the tests of other modules: it would wait for the end of every
-    process that is forked while it is there.
+    """A headless Chromium, gone before the tests of other modules: it would wait for the end of
+    every process that is forked while it is there.
     """
     try:
         from playwright.sync_api import sync_playwright
