@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from bootmae_mm.planning.clock import peak_memory, synchronise
+from bootmae_mm.preflight.planning.clock import peak_memory, synchronise
 
 __all__ = ['peak_memory', 'synchronise']
 

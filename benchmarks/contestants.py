@@ -31,9 +31,9 @@ from mmpretrain.registry import DATASETS, HOOKS, MODELS
 from PIL import Image
 from torch import nn
 
-from bootmae_mm.memory import checkpoint_blocks
+from bootmae_mm.data.sampling import SampleKey
+from bootmae_mm.engine.memory import checkpoint_blocks
 from bootmae_mm.pretrain.compiling import compile_blocks
-from bootmae_mm.pretrain.sampling import SampleKey
 
 CONFIGS = Path(__file__).parent.parent / 'configs/pretrain'
 MAE_CONFIGS = Path(mmpretrain.__file__).parent / '.mim/configs/mae'

@@ -25,11 +25,12 @@ from mmengine.registry import init_default_scope
 from mmpretrain.datasets import CustomDataset
 from PIL import Image
 
-from bootmae_mm.planning.clock import one_thread
-from bootmae_mm.planning.photographs import write_photographs
-from bootmae_mm.pretrain import UnlabelledImages, sampling
-from bootmae_mm.pretrain.cropping import crop_flip, draw_box
-from bootmae_mm.pretrain.sampling import SampleKey
+from bootmae_mm.data import sampling
+from bootmae_mm.data.cropping import crop_flip, draw_box
+from bootmae_mm.data.dataset import UnlabelledImages
+from bootmae_mm.data.sampling import SampleKey
+from bootmae_mm.data.synthetic.photographs import write_photographs
+from bootmae_mm.preflight.planning.clock import one_thread
 
 OURS = Path(__file__).parent.parent / 'configs/_base_/datasets/imagenet_pretrain.py'
 MAE = Path(mmpretrain.__file__).parent / '.mim/configs/_base_/datasets/imagenet_bs512_mae.py'

@@ -33,9 +33,9 @@ from mmengine.structures import InstanceData, PixelData
 from mmseg.structures import SegDataSample
 from torch import nn
 
-import bootmae_mm  # noqa: F401  (registers everything)
-from bootmae_mm.memory import checkpoint_blocks
-from bootmae_mm.training import replace_sync_batch_norm
+import bootmae_mm.registration  # noqa: F401
+from bootmae_mm.engine.build import replace_sync_batch_norm
+from bootmae_mm.engine.memory import checkpoint_blocks
 
 CONFIGS = Path(__file__).parent.parent / 'configs'
 FILES = dict(seg='seg/upernet_bootmae_vitb_160k.py', det='det/mask_rcnn_bootmae_vitb_1x.py')

@@ -21,7 +21,7 @@ from mmengine.logging import MessageHub, MMLogger
 from timing import say
 from torch import Tensor
 
-from bootmae_mm.pretrain import HealthHook
+from bootmae_mm.monitors.health.hook import HealthHook
 
 INTERVAL = 50  # steps between two measurements, as in the configs
 

@@ -8,7 +8,7 @@ What is not known is written as a textbook would: attention as two products with
 scores between them, AdamW and the teacher's average parameter by parameter, losses read after every
 step. Nothing is made slow on purpose. It shares no code with our model but the names of weights.
 
-Shape suffixes: see :mod:`bootmae_mm.tokens`; E is a decoder's width, H × W the image.
+Shape suffixes: see :mod:`bootmae_mm.encoder.tokens`; E is a decoder's width, H × W the image.
 """
 
 from collections import OrderedDict
@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bootmae_mm.checkpoint import to_release
-from bootmae_mm.optim import decays
+from bootmae_mm.engine.optim import decays
 from bootmae_mm.pretrain import BootMAE
 
 DECAY = 0.999

@@ -28,8 +28,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
-import bootmae_mm  # noqa: F401  (registers everything)
-from bootmae_mm.memory import checkpoint_blocks
+import bootmae_mm.registration  # noqa: F401
+from bootmae_mm.engine.memory import checkpoint_blocks
 
 CONFIG = Path(__file__).parent.parent / 'configs/pretrain/bootmae_vitb_800e.py'
 GIB = 2**30

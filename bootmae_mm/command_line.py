@@ -98,6 +98,8 @@ def load_config(args: argparse.Namespace) -> Config:
     Raises:
         ValueError: As :func:`read_config`, or if a change does not fit the config.
     """
+    from . import registration  # noqa: F401  (late: it takes seconds, and a wrong option none)
+
     cfg = read_config(args.config)
     cfg.launcher = getattr(args, 'launcher', 'none')
     if args.cfg_options:
@@ -119,7 +121,7 @@ def user_errors(launcher: str = 'none') -> Iterator[None]:
     """Within it, a ``ValueError`` of this package ends the tool with one line and status 2.
 
     Those of other libraries pass, as they need their traceback; so do those of a launcher's
-    processes, of which :func:`bootmae_mm.distributed.report_failures` tells the other processes.
+    processes, of which :func:`.engine.distributed.report_failures` tells the other processes.
     """
     try:
         yield

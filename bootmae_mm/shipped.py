@@ -4,7 +4,7 @@ beside it in a checkout."""
 from collections.abc import Iterable
 from pathlib import Path
 
-from .config_check.nearest import nearest
+from .preflight.config.nearest import nearest
 
 PACKAGE = Path(__file__).parent
 

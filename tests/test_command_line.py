@@ -7,13 +7,13 @@ from argparse import ArgumentParser, Namespace
 
 import pytest
 
-from bootmae_mm import command_line
-from bootmae_mm.distributed import report_failures
+from bootmae_mm import command_line, training
+from bootmae_mm.engine.distributed import report_failures
 from bootmae_mm.training import train
-
-from .conftest import ROOT, run_config
-from .data_cases import assert_one_sentence
-from .labelled_data import load_tool
+from tests.helpers.data_cases import assert_one_sentence
+from tests.helpers.labelled_data import load_tool
+from tests.helpers.paths import ROOT
+from tests.helpers.runs import run_config
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_errors_of_others_keep_their_traceback(config, monkeypatch):
         def fail(cfg, error=error):
             raise error
 
-        monkeypatch.setattr(tool, 'train', fail)
+        monkeypatch.setattr(training, 'train', fail)
         with pytest.raises(type(error)):
             tool.main([config])
 
@@ -66,7 +66,7 @@ def test_errors_of_others_keep_their_traceback(config, monkeypatch):
 def test_an_error_that_was_raised_anew_is_ours(config, capsys):
     """As mmengine's registries do it in some versions."""
 
-    @report_failures
+    @report_failures()
     def main():
         with command_line.user_errors():
             try:

@@ -12,9 +12,8 @@ import pytest
 
 from bootmae_mm import __main__ as command
 from bootmae_mm import shipped
-from bootmae_mm.demo.dense_layout import write_dense_layouts
-
-from .conftest import ROOT
+from bootmae_mm.data.synthetic.dense_layout import write_dense_layouts
+from tests.helpers.paths import ROOT
 
 BUILT_FROM = (
     'setup.py',

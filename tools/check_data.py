@@ -11,24 +11,12 @@ can start, 1 if there are errors, 2 if the command is wrong.
 """
 
 import argparse
-import importlib
-import importlib.util
 import sys
-from pathlib import Path
 
-PACKAGE = Path(importlib.util.find_spec('bootmae_mm').origin).parent / 'data_check'
-CHECKS = {'imagenet': 'imagenet', 'ade20k': 'ade20k', 'coco': 'coco', 'images': 'pictures'}
+from bootmae_mm.preflight.data import ade20k, coco, imagenet, pictures
+
+CHECKS = {'imagenet': imagenet, 'ade20k': ade20k, 'coco': coco, 'images': pictures}
 MARKS = {'note': '     ', 'ok': 'ok   ', 'warning': 'WARN ', 'error': 'ERROR'}
-
-
-def load_check(name: str):
-    """A module of ``bootmae_mm.data_check`` without the package around it, whose import of PyTorch
-    and the OpenMMLab stack takes longer than the check."""
-    spec = importlib.util.spec_from_file_location(
-        'data_check', PACKAGE / '__init__.py', submodule_search_locations=[str(PACKAGE)]
-    )
-    sys.modules['data_check'] = importlib.util.module_from_spec(spec)
-    return importlib.import_module(f'data_check.{CHECKS[name]}')
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -58,7 +46,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     args = parse_args(argv)
-    check = load_check(args.kind)
+    check = CHECKS[args.kind]
     options = {} if args.num_classes is None else dict(num_classes=args.num_classes)
     num_errors = 0
     for finding in check.check(args.folder, sample=args.sample, **options):

@@ -1,6 +1,6 @@
 """Compare our model with numbers computed by the authors' release.
 
-    python tools/check_parity.py tests/data/bootmae_tiny.npz [...]
+    python tools/check_parity.py tests/golden/bootmae_tiny.npz [...]
 
 Prints quantity, largest relative difference, tolerance and verdict for every file; exits with 1 if
 one quantity fails.
@@ -10,7 +10,6 @@ import argparse
 import sys
 
 from bootmae_mm.command_line import existing_file
-from bootmae_mm.parity import compare
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -20,6 +19,9 @@ def main(argv: list[str] | None = None) -> int:
         'files', nargs='+', type=existing_file, metavar='FILE.npz', help='golden files'
     )
     args = parser.parse_args(argv)
+    # Late, since these take seconds to import: a wrong option is told at once.
+    from bootmae_mm.studies.parity import compare
+
     failed = 0
     for path in args.files:
         try:

@@ -14,7 +14,7 @@ and ONNX take `pip install 'bootmae-mm[convert]'`.
 
 import argparse
 
-from bootmae_mm.convert import SUFFIXES, TOLERANCE, convert
+from bootmae_mm.convert.formats import SUFFIXES, TOLERANCE
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -32,6 +32,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument('--force', action='store_true', help='overwrite the target')
     args = parser.parse_args(argv)
+    # Late, since these take seconds to import: a wrong option is told at once.
+    from bootmae_mm.convert.conversion import convert
+
     try:
         report = convert(args.source, args.target, args.to, args.num_heads, args.force)
     except ValueError as error:

@@ -8,74 +8,11 @@ Writes work_dirs/demo/report.html (self-contained) and metrics.json.
 """
 
 import argparse
-import time
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from bootmae_mm.demo import data_sets, stages, summary
-from bootmae_mm.pretrain.dataset import IMAGE_EXTENSIONS, find_images
-
-SEEDS = (0, 1, 2)
-
-
-class Clock:
-    """Announces stages and keeps their durations."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str):
-        """Time what happens inside."""
-        print(f'== {name}', flush=True)
-        start = time.time()
-        yield
-        self.seconds[name] = time.time() - start
-        print(f'== {name}: {self.seconds[name]:.0f} s', flush=True)
-
-
-def say(text: str) -> None:
-    """Show a line at once."""
-    print(text, flush=True)
-
-
-def own_pictures(folder: Path) -> dict[str, object]:
-    """Settings for a folder of any size: a batch it can fill, and as many steps as by default.
-
-    Raises:
-        ValueError: If there are not enough images in the folder.
-    """
-    count = len(find_images(str(folder), IMAGE_EXTENSIONS))
-    batch = min(128, count // stages.NUM_PROCESSES * stages.NUM_PROCESSES)
-    if batch == 0:
-        raise ValueError(f'Expected at least {stages.NUM_PROCESSES} images, found {count}.')
-    epochs = max(3, 64 * 11 // (count // batch))
-    return {
-        'train_dataloader.batch_size': batch // stages.NUM_PROCESSES,
-        'train_dataloader.sampler.total_batch_size': batch,
-        'custom_hooks.0.total_batch_size': batch,
-        'train_cfg.max_epochs': epochs,
-        'default_hooks.checkpoint.interval': epochs,
-        'param_scheduler.1.end': epochs,
-        'custom_hooks.1.milestones': f'[(0,0.99),({epochs / 2},0.999)]',
-    }
-
-
-def evaluate(data: Path, checkpoint: Path, work_dir: Path) -> dict[stages.Job, stages.Outcome]:
-    """What came of every job."""
-    jobs = [
-        stages.Job(task, start, seed)
-        for seed in SEEDS
-        for task in stages.TASKS
-        for start in ('scratch', 'pretrained')
-    ]
-    outcomes, begin = {}, time.time()
-    for job, outcome in stages.transfer(jobs, data, checkpoint, work_dir):
-        outcomes[job] = outcome
-        left = (time.time() - begin) / len(outcomes) * (len(jobs) - len(outcomes))
-        scores = ', '.join(f'{name} {value:.1f} %' for name, value in outcome.scores.items())
-        say(f'  {" ".join(map(str, job))}: {scores}, about {left:.0f} s left')
-    return outcomes
+from bootmae_mm import command_line
+from bootmae_mm.data.synthetic import data_sets
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -85,35 +22,16 @@ def main(argv: list[str] | None = None) -> None:
     what.add_argument('--data', type=Path, help='folder of images to pretrain on instead')
     what.add_argument('--draw', action='store_true', help='draw the pictures and stop')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
-    args = parser.parse_args(argv)
-    work_dir, clock, outcomes, truth, options = args.work_dir, Clock(), {}, [], {}
-    data = Path('data')
-    if args.data:
-        try:
-            options = own_pictures(args.data)
-        except ValueError as error:
-            parser.error(str(error))
-    else:
-        with clock.stage('draw pictures'):
-            data_sets.draw(data, say)
+    args, say = parser.parse_args(argv), partial(print, flush=True)
     if args.draw:
+        data_sets.draw(Path('data'), say)
         return
-    images = args.data or data / 'shapes/train'
-    with clock.stage('pretrain'):
-        checkpoint = stages.pretrain(images, work_dir / 'pretrain', options, say)
-    if not args.data:
-        with clock.stage('evaluate'):
-            outcomes = evaluate(data, checkpoint, work_dir)
-        truth = stages.dense_truth(data)
-    pictures = stages.pictures(args.data or data / 'shapes/val', checkpoint)
-    scalars = stages.read_scalars(work_dir / 'pretrain')
-    summary.write_metrics(work_dir / 'metrics.json', outcomes, clock.seconds)
-    summary.write_report(
-        work_dir / 'report.html', scalars, pictures, outcomes, truth, clock.seconds
-    )
-    if outcomes:
-        say('\n' + summary.as_text(summary.HEADER, summary.table(outcomes)))
-    say(f'\nReport: {work_dir / "report.html"}')
+    # Late, since these take seconds to import: a wrong option is told at once.
+    import bootmae_mm.registration  # noqa: F401
+    from bootmae_mm.studies.demo.running import run
+
+    with command_line.user_errors():
+        run(args.data, args.work_dir, say)
 
 
 if __name__ == '__main__':

@@ -12,11 +12,7 @@ import argparse
 import os
 import sys
 
-os.environ['CUDA_VISIBLE_DEVICES'] = ''  # before PyTorch: GPUs may be busy with another run
-
-from bootmae_mm import command_line  # noqa: E402
-from bootmae_mm.doctor.case import Case  # noqa: E402
-from bootmae_mm.doctor.checkup import examine  # noqa: E402
+from bootmae_mm import command_line
 
 MARKS = {'note': '', 'ok': 'ok', 'warning': 'warning', 'error': 'PROBLEM'}
 
@@ -40,6 +36,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     args = parse_args(argv)
+    os.environ['CUDA_VISIBLE_DEVICES'] = ''  # before PyTorch: GPUs may be busy with another run
+    # Late, since these take seconds to import: a wrong option is told at once.
+    from bootmae_mm.preflight.doctor.case import Case
+    from bootmae_mm.preflight.doctor.checkup import examine
+
     with command_line.user_errors():
         cfg, written = command_line.load_config(args), command_line.read_config(args.config)
     case = Case(cfg, written, args.gpus)

@@ -10,7 +10,6 @@ import argparse
 import time
 
 from bootmae_mm import command_line
-from bootmae_mm.transfer.knn import evaluate_knn
 
 
 class Clock:
@@ -45,6 +44,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if min(args.k) < 1:
         parser.error(f'expected numbers of neighbours from 1 up, found {min(args.k)}')
+    # Late, since these take seconds to import: a wrong option is told at once.
+    from bootmae_mm.transfer.knn import evaluate_knn
+
     with command_line.user_errors():
         cfg = command_line.load_config(args)
         scores = evaluate_knn(cfg, args.checkpoint, args.k, args.block, Clock())

@@ -7,8 +7,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from bootmae_mm import metafiles
-
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -17,6 +15,10 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--check', action='store_true', help='write nothing')
     args = parser.parse_args(argv)
+    # Late, since these take seconds to import: a wrong option is told at once.
+    import bootmae_mm.registration  # noqa: F401
+    from bootmae_mm.studies.reproduction import metafiles
+
     texts = {ROOT / 'model-index.yml': metafiles.model_index()}
     for done, folder in enumerate(metafiles.FOLDERS):
         print(f'[{done + 1}/{len(metafiles.FOLDERS)}] configs/{folder}', flush=True)

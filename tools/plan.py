@@ -11,9 +11,6 @@ import argparse
 from pathlib import Path
 
 from bootmae_mm import command_line
-from bootmae_mm.planning.planner import plan_run
-from bootmae_mm.planning.recipe import save_measurement
-from bootmae_mm.planning.text import as_text
 
 
 def parse_args(argv: list[str] | None = None) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -49,6 +46,11 @@ def parse_args(argv: list[str] | None = None) -> tuple[argparse.ArgumentParser, 
 def main(argv: list[str] | None = None) -> None:
     """Measure, plan, print."""
     parser, args = parse_args(argv)
+    # Late, since these take seconds to import: a wrong option is told at once.
+    from bootmae_mm.preflight.planning.planner import plan_run
+    from bootmae_mm.preflight.planning.recipe import save_measurement
+    from bootmae_mm.preflight.planning.text import as_text
+
     try:
         cfg = command_line.load_config(args)
         recipe, measurement, plan = plan_run(

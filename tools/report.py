@@ -9,19 +9,10 @@ Exits with 0 if the page is written, 2 if the folder is no work_dir or the comma
 """
 
 import argparse
-import importlib
-import importlib.util
 import sys
 from pathlib import Path
 
-
-def load_page():
-    """``bootmae_mm.run_report.page`` without what ``bootmae_mm`` imports, as PyTorch and the
-    OpenMMLab stack take far longer than the page."""
-    if 'bootmae_mm' not in sys.modules:
-        spec = importlib.util.find_spec('bootmae_mm')
-        sys.modules['bootmae_mm'] = importlib.util.module_from_spec(spec)
-    return importlib.import_module('bootmae_mm.run_report.page')
+from bootmae_mm.reports.run.page import write_report
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.out and not Path(args.out).parent.is_dir():
         parser.error(f'--out expects a file in a folder that exists, found none at {args.out!r}')
     try:
-        path = load_page().write_report(args.work_dir, args.out)
+        path = write_report(args.work_dir, args.out)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     print(path)

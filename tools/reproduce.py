@@ -15,19 +15,18 @@ import sys
 import time
 from pathlib import Path
 
-from bootmae_mm.demo import data_sets
-from bootmae_mm.demo.summary import as_text as aligned
-from bootmae_mm.reproduction import (
+from bootmae_mm.data.synthetic import data_sets
+from bootmae_mm.reports.text import as_text
+from bootmae_mm.studies.reproduction import (
     launching,
     logs,
     pages,
     paper,
-    planning,
     records,
     scripts,
     tables,
 )
-from bootmae_mm.reproduction.runs import FULL, REDUCED, Home, Run
+from bootmae_mm.studies.reproduction.runs import FULL, REDUCED, Home, Run
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -102,12 +101,14 @@ def show_list(args: argparse.Namespace, home: Home) -> None:
                 value = tables.number(score.paper, score)
                 config = score.config or '–'
                 lines.append((*row.cells, score.metric.title, value, config, state))
-        print(aligned((*table.header, 'score', 'paper', 'config', 'full run'), lines))
+        print(as_text((*table.header, 'score', 'paper', 'config', 'full run'), lines))
 
 
 def show_plan(args: argparse.Namespace, home: Home) -> None:
     """Commands and cost of what is missing."""
-    runs = planning.possible(wanted_runs(args), home, print)
+    from bootmae_mm.studies.reproduction import planning  # late: it imports PyTorch
+
+    runs = launching.possible(wanted_runs(args), home, print)
     left = launching.missing(runs, home)
     if left:
         print(planning.plan(left, home, args.gpus))
@@ -129,7 +130,7 @@ def run(args: argparse.Namespace, home: Home) -> int:
             f'Expected full runs with --scripts, found --budget {REDUCED}, whose runs are for the '
             'processors of this machine; leave one of the two out.'
         )
-    runs = planning.possible(wanted_runs(args), home, print)
+    runs = launching.possible(wanted_runs(args), home, print)
     if args.scripts:
         print(scripts.write_scripts(launching.missing(runs, home), home, args.gpus, args.scripts))
         return 0
@@ -152,18 +153,18 @@ def show_tables(args: argparse.Namespace, home: Home) -> None:
     kept = records.read_records(home)
     for table in paper.select(args.tables):
         print(f'\n{table.heading}')
-        print(aligned(*tables.rows_of(table, kept)))
+        print(as_text(*tables.rows_of(table, kept)))
         for line in pages.remarks(table, kept):
             print(line)
         if lines := tables.provenance(table, kept):
-            print('\n' + aligned(tables.PROVENANCE, lines))
+            print('\n' + as_text(tables.PROVENANCE, lines))
 
 
 def record(home: Home) -> None:
     """Keep what is done."""
     done = [
         run
-        for run in planning.all_runs(home)
+        for run in launching.all_runs(home)
         if logs.state(run, home) == logs.DONE
     ]  # fmt: skip
     for finished in done:

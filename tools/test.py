@@ -6,8 +6,7 @@ tools/dist_test.sh CONFIG CHECKPOINT 8
 
 import argparse
 
-from bootmae_mm import command_line, testing
-from bootmae_mm.distributed import report_failures
+from bootmae_mm import command_line
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -28,19 +27,22 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@report_failures
 def main(argv: list[str] | None = None) -> None:
     """Test."""
     args = parse_args(argv)
-    with command_line.user_errors(args.launcher):
+    # Late, since these take seconds to import: a wrong option is told at once.
+    from bootmae_mm import evaluation
+    from bootmae_mm.engine.distributed import report_failures
+
+    with report_failures(), command_line.user_errors(args.launcher):
         cfg = command_line.load_config(args)
         if args.tta:
-            testing.use_test_time_augmentation(cfg)
+            evaluation.use_test_time_augmentation(cfg)
         if args.out:
-            testing.keep_predictions(cfg, args.out)
+            evaluation.keep_predictions(cfg, args.out)
         if args.show_dir:
-            testing.paint_predictions(cfg, args.show_dir)
-        testing.test(cfg, args.checkpoint)
+            evaluation.paint_predictions(cfg, args.show_dir)
+        evaluation.test(cfg, args.checkpoint)
 
 
 if __name__ == '__main__':

@@ -10,8 +10,6 @@ The same command again goes on where the run was stopped, by whatever. SIGTERM, 
 import argparse
 
 from bootmae_mm import command_line
-from bootmae_mm.distributed import report_failures
-from bootmae_mm.training import go_on, train
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -34,11 +32,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@report_failures
 def main(argv: list[str] | None = None) -> None:
     """Train."""
     args = parse_args(argv)
-    with command_line.user_errors(args.launcher):
+    # Late, since these take seconds to import: a wrong option is told at once.
+    from bootmae_mm.engine.distributed import report_failures
+    from bootmae_mm.training import go_on, train
+
+    with report_failures(), command_line.user_errors(args.launcher):
         cfg = command_line.load_config(args)
         cfg.accept_changes = args.accept_changes
         go_on(cfg, args.resume)

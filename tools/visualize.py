@@ -10,13 +10,9 @@ predictions. "masks" draws Fig. 2 of the paper; without IMAGES on pictures that 
 """
 
 import argparse
-from collections.abc import Sequence
+from pathlib import Path
 
 from bootmae_mm import command_line
-from bootmae_mm.visualization.drawing import draw_figures, drawn_pictures
-from bootmae_mm.visualization.images import Picture, find_files, read_evenly
-from bootmae_mm.visualization.masks import mask_figure
-from bootmae_mm.visualization.pages import save_figures
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -54,44 +50,40 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def read_pictures(paths: Sequence[str], count: int) -> list[Picture]:
-    """Up to ``count`` of the images at some paths."""
-    files = find_files(paths)
-    if len(files) > count:
-        print(f'{count} of {len(files)} images are drawn, taken evenly; --count draws more.')
-    return read_evenly(files.__getitem__, len(files), count)
+def draw(args: argparse.Namespace) -> tuple[Path, int]:
+    """Draw what was asked for; returns the page, and how many images there were to choose from."""
+    # Late, since these take seconds to import: a wrong option is told at once.
+    from bootmae_mm.visualization.drawing import draw_figures, drawn_pictures
+    from bootmae_mm.visualization.images import find_files, read_evenly
+    from bootmae_mm.visualization.masks import mask_figure
+    from bootmae_mm.visualization.pages import save_figures
 
-
-def draw_masks(args: argparse.Namespace):
-    """Figure, images and words about masks."""
+    cfg = command_line.load_config(args) if args.kind == 'model' else None
+    files = find_files(args.images)
     pictures = (
-        read_pictures(args.images, args.count)
-        if args.images
+        read_evenly(files.__getitem__, len(files), args.count)
+        if files
         else drawn_pictures(args.count, args.grid * args.patch_size)
     )
-    figure = mask_figure(pictures, args.grid, args.num_masked, args.patch_size, args.seed)
-    return [figure], pictures, ['Drawn by the masks of pretraining (Fig. 2 of the paper).']
-
-
-def draw_model(args: argparse.Namespace):
-    """Figures, images and words about a model."""
-    cfg = command_line.load_config(args)
-    pictures = read_pictures(args.images, args.count)
-    figures = draw_figures(cfg, args.checkpoint, pictures, args.seed, args.min_score)
-    return figures, pictures, [f'Config: {args.config}', f'Checkpoint: {args.checkpoint}']
+    if args.kind == 'model':
+        figures = draw_figures(cfg, args.checkpoint, pictures, args.seed, args.min_score)
+        title = 'Pictures of a model'
+        words = [f'Config: {args.config}', f'Checkpoint: {args.checkpoint}']
+    else:
+        figures = [mask_figure(pictures, args.grid, args.num_masked, args.patch_size, args.seed)]
+        title = 'Mask strategies'
+        words = ['Drawn by the masks of pretraining (Fig. 2 of the paper).']
+    page = save_figures(figures, [picture.path for picture in pictures], args.out, title, words)
+    return page, len(files)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Draw."""
     args = parse_args(argv)
-    draw, title = (
-        (draw_model, 'Pictures of a model')
-        if args.kind == 'model'
-        else (draw_masks, 'Mask strategies')
-    )
     with command_line.user_errors():
-        figures, pictures, words = draw(args)
-    page = save_figures(figures, [picture.path for picture in pictures], args.out, title, words)
+        page, num_files = draw(args)
+    if num_files > args.count:
+        print(f'{args.count} of {num_files} images are drawn, taken evenly; --count draws more.')
     print(f'Pictures: {page}, and PNG files beside it')
 
 

@@ -1,7 +1,6 @@
 """Weights between layouts, and reading them from files."""
 
 from .layouts import TRANSFORMERS_NAMES
-from .loading import load_encoder
 from .reading import read_state_dict
 from .release import (
     CLASSIFIER_NAMES,
@@ -27,7 +26,6 @@ __all__ = [
     'TRANSFORMERS_NAMES',
     'State',
     'from_release',
-    'load_encoder',
     'pyramid_from_release',
     'read_state_dict',
     'to_release',

@@ -4,23 +4,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..checkpoint import read_state_dict
-from ..parity import largest_relative_difference
+from ..checkpoint.differences import largest_relative_difference
 from ..version import __version__
 from .exports import EXPORTS
 from .files import save_state, written_whole
+from .formats import TOLERANCE, check_suffix
 from .layout import encoder_part, to_ours, to_release
 from .models import Outputs, our_outputs, release_outputs
 from .weights import Arch, Weights, heads_of_run, identify, infer_arch
-
-TOLERANCE = 1e-4
-SUFFIXES = {
-    'ours': ('.pth', '.pt', '.safetensors'),
-    'release': ('.pth', '.pt', '.safetensors'),
-    'timm': ('.pth', '.pt', '.safetensors'),
-    'transformers': ('',),
-    'safetensors': ('.safetensors',),
-    'onnx': ('.onnx',),
-}
 
 
 class Report(NamedTuple):
@@ -60,7 +51,7 @@ def convert(
             the outputs differ by more than ``TOLERANCE``.
     """
     target = Path(target)
-    _check_suffix(target, to)
+    check_suffix(target, to)
     weights = identify(read_state_dict(source))
     if weights.layout == to:
         raise ValueError(
@@ -91,13 +82,6 @@ def _to_release(ours: Weights, arch: Arch, path: Path, meta: dict) -> tuple[Outp
     save_state(path, release.state, 'model', meta)
     written = release._replace(state=read_state_dict(path))
     return our_outputs(ours, arch), release_outputs(written, arch)
-
-
-def _check_suffix(target: Path, to: str) -> None:
-    if target.suffix not in SUFFIXES[to]:
-        names = ', '.join(SUFFIXES[to]) or 'none'
-        what = 'a folder without suffix' if to == 'transformers' else f'a name ending in {names}'
-        raise ValueError(f'Expected {what} for {to!r}, found {str(target)!r}; choose another name.')
 
 
 def _meta(source: str | Path, weights: Weights, arch: Arch) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """What the authors' release computes, written directly on its own names of weights: plain functions
 that share nothing with our models, to compare these with.
 
-Shape suffixes: see :mod:`bootmae_mm.tokens`. ``w`` is a state dict with the release's names.
+Shape suffixes: see :mod:`bootmae_mm.encoder.tokens`. ``w`` is a state dict with the release's
+names.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The encoder's self-attention: global, or in windows for large images.
 
-Shape suffixes: see :mod:`bootmae_mm.tokens`; T tokens are the class token and the patches, H heads,
-d channels of a head, h × w patches of the grid.
+Shape suffixes: see :mod:`.tokens`; T tokens are the class token and the patches, H heads, d
+channels of a head, h × w patches of the grid.
 """
 
 from itertools import product
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from mmpretrain.models.utils import MultiheadAttention
 from torch import Tensor, nn
 
-from .. import tokens
+from . import tokens
 from .position import Grid, relative_position_index, resize_bias_table
 from .projection import FusedProjection
 

@@ -1,12 +1,12 @@
 """The encoder's block: mmpretrain's, with the attention of :mod:`.attention`.
 
-Shape suffixes: see :mod:`bootmae_mm.tokens`; T tokens are the class token and the patches.
+Shape suffixes: see :mod:`bootmae_mm.encoder.tokens`; T tokens are the class token and the patches.
 """
 
 from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
 from torch import Tensor
 
-from .. import tokens
+from . import tokens
 from .attention import EncoderAttention
 from .position import Grid
 

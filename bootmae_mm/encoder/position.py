@@ -1,6 +1,6 @@
 """Where a patch is: sin-cos position embeddings and relative position bias, for any grid.
 
-Shape suffixes: see :mod:`bootmae_mm.tokens`; R rows of a bias table, H heads.
+Shape suffixes: see :mod:`bootmae_mm.encoder.tokens`; R rows of a bias table, H heads.
 """
 
 from functools import lru_cache

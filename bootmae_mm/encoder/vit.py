@@ -1,6 +1,6 @@
 """The encoder: a plain pre-norm ViT that sees only the visible patches (paper, section 3.1).
 
-Shape suffixes: see :mod:`bootmae_mm.tokens`.
+Shape suffixes: see :mod:`bootmae_mm.encoder.tokens`.
 """
 
 import math
@@ -16,9 +16,10 @@ from mmpretrain.models.utils import resize_pos_embed
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from .. import tokens
-from ..checkpoint import load_encoder, read_state_dict
+from ..checkpoint import read_state_dict
+from . import tokens
 from .block import EncoderBlock
+from .loading import load_encoder
 from .position import Grid, sincos_of_new_grid, sincos_position_embedding
 from .projection import init_linears_
 
@@ -157,7 +158,7 @@ class BootMAEViT(VisionTransformer):
         """Initialise as the authors' release does, or load ``init_cfg``'s weights.
 
         ``dict(type='PretrainedEncoder', checkpoint=path)`` loads every tensor or fails
-        (:func:`bootmae_mm.checkpoint.load_encoder`), and so does ``Pretrained`` here, with or
+        (:func:`bootmae_mm.encoder.loading.load_encoder`), and so does ``Pretrained`` here, with or
         without its ``prefix``: mmengine's own only logs a warning when nothing fits.
         """
         cfg = self.init_cfg if isinstance(self.init_cfg, dict) else {}

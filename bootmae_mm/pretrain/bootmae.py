@@ -4,7 +4,7 @@
                                └─ predictor (context: last block) ── feature head ┴─ loss
     image ─ teacher (no gradient) ──────────────────────────────── feature target ┘
 
-Shape suffixes: see :mod:`bootmae_mm.tokens`.
+Shape suffixes: see :mod:`bootmae_mm.encoder.tokens`.
 """
 
 import math
@@ -17,7 +17,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from .. import tokens
+from ..encoder import tokens
 from .heads import spread
 from .teacher import MomentumTeacher
 

@@ -5,8 +5,8 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import nn
 
+from ..engine.wrapping import unwrap
 from .bootmae import BootMAE
-from .hooks import unwrap
 
 
 def compile_blocks(model: BootMAE, **options) -> None:
@@ -38,5 +38,5 @@ class CompileBlocksHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Compile once the weights are loaded."""
-        compile_blocks(unwrap(runner))
+        compile_blocks(unwrap(runner.model))
         runner.logger.info('Transformer blocks are compiled at their first use: some minutes.')

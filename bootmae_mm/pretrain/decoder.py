@@ -1,6 +1,6 @@
 """The target-aware decoder (paper, sections 3.2 to 3.4): regressor and predictor are two of it.
 
-Shape suffixes: see :mod:`bootmae_mm.tokens`; E is the decoder's width, D the encoder's.
+Shape suffixes: see :mod:`bootmae_mm.encoder.tokens`; E is the decoder's width, D the encoder's.
 """
 
 import torch
@@ -8,7 +8,7 @@ from mmengine.model import BaseModule, ModuleList
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from .. import tokens
+from ..encoder import tokens
 from ..encoder.position import sincos_position_embedding
 from ..encoder.projection import init_linears_
 from .layers import DecoderBlock, PatchProjection

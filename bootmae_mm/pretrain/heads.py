@@ -1,6 +1,6 @@
 """Targets and losses: what a masked patch should be, in pixels and in features.
 
-Shape suffixes: see :mod:`bootmae_mm.tokens`. All of it is computed in float32, whatever
+Shape suffixes: see :mod:`bootmae_mm.encoder.tokens`. All of it is computed in float32, whatever
 the precision of the predictions.
 """
 
@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
-from .. import tokens
+from ..encoder import tokens
 
 
 def weighted_mse(pred_BKD: Tensor, target_BKD: Tensor, weight_BK: Tensor) -> Tensor:

@@ -3,19 +3,14 @@
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch.nn.utils import get_total_norm
 
+from ..engine.wrapping import unwrap
 from . import schedules
 from .bootmae import BootMAE
 from .teacher import MomentumTeacher
-
-
-def unwrap(runner: Runner) -> BootMAE:
-    """The algorithm without the wrapper of distributed training."""
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def require_bootmae(runner: Runner, hook: Hook) -> BootMAE:
@@ -24,7 +19,7 @@ def require_bootmae(runner: Runner, hook: Hook) -> BootMAE:
     Raises:
         ValueError: If it is another one.
     """
-    model = unwrap(runner)
+    model = unwrap(runner.model)
     if not isinstance(model, BootMAE):
         name = type(hook).__name__
         raise ValueError(
@@ -69,7 +64,7 @@ class MomentumTeacherHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set the decay of this epoch."""
-        teacher = unwrap(runner).teacher
+        teacher = unwrap(runner.model).teacher
         if isinstance(teacher, MomentumTeacher):
             teacher.decay = schedules.teacher_decay(runner.epoch, self.milestones)
 
@@ -95,7 +90,7 @@ class FeatureWeightHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set the weight of this epoch."""
-        unwrap(runner).feature_weight = schedules.feature_weight(
+        unwrap(runner.model).feature_weight = schedules.feature_weight(
             runner.epoch, self.ramp * runner.max_epochs, self.weight
         )
 

@@ -1,6 +1,6 @@
 """Layers that the decoders are made of.
 
-Shape suffixes: see :mod:`bootmae_mm.tokens`; E is the decoder's width, D its context's.
+Shape suffixes: see :mod:`bootmae_mm.encoder.tokens`; E is the decoder's width, D its context's.
 """
 
 import math

@@ -1,6 +1,6 @@
 """What the regressor makes of an image, as pictures.
 
-Shape suffixes: see :mod:`bootmae_mm.tokens`.
+Shape suffixes: see :mod:`bootmae_mm.encoder.tokens`.
 """
 
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import tokens
+from ..encoder import tokens
 from .bootmae import BootMAE
 from .heads import patch_statistics
 

@@ -1,6 +1,6 @@
 """The teacher: where the feature target comes from (paper, sections 3.4 and 4.2, Table 5).
 
-Shape suffixes: see :mod:`bootmae_mm.tokens`.
+Shape suffixes: see :mod:`bootmae_mm.encoder.tokens`.
 """
 
 from copy import deepcopy
@@ -9,9 +9,9 @@ import torch
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from .. import tokens
-from ..checkpoint import load_encoder, read_state_dict
-from ..encoder import BootMAEViT
+from ..checkpoint import read_state_dict
+from ..encoder import BootMAEViT, tokens
+from ..encoder.loading import load_encoder
 
 
 class Teacher(nn.Module):
@@ -109,7 +109,7 @@ class FrozenTeacher(Teacher):
     Args:
         student: The encoder whose architecture it has.
         checkpoint: Path of the pretrained weights, in any layout that
-            :func:`bootmae_mm.checkpoint.load_encoder` reads.
+            :func:`bootmae_mm.encoder.loading.load_encoder` reads.
         fraction: As in :class:`Teacher`.
     """
 

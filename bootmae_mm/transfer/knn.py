@@ -21,8 +21,9 @@ from mmpretrain.registry import MODELS
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ..checkpoint import load_encoder, read_state_dict
-from ..optim import DTYPES
+from ..checkpoint import read_state_dict
+from ..encoder.loading import load_encoder
+from ..engine.optim import DTYPES
 
 TEMPERATURE = 0.07
 BANK_CHUNK, QUERY_CHUNK = 16384, 4096  # similarities of one chunk: 256 MiB in float32

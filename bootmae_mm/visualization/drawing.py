@@ -8,10 +8,11 @@ from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS, TRANSFORMS
 
-from ..checkpoint import load_encoder, read_state_dict
+from ..checkpoint import read_state_dict
 from ..checkpoint.complete import load_completely
-from ..demo.shapes import draw_scene
+from ..data.synthetic.shapes import draw_scene
 from ..encoder import BootMAEViT
+from ..encoder.loading import load_encoder
 from ..pretrain.bootmae import BootMAE
 from . import predictions
 from .images import Picture, centre_crops
@@ -33,7 +34,7 @@ def draw_figures(
     Args:
         cfg: The model's config.
         checkpoint: Weights of the whole model; for a classifier, of an encoder in any layout that
-            :func:`bootmae_mm.checkpoint.load_encoder` reads.
+            :func:`bootmae_mm.encoder.loading.load_encoder` reads.
         pictures: Of any size; of pretraining and classifiers the middle is shown.
         seed: Of the masks.
         min_score: Least score of the instances that are shown.

@@ -1,6 +1,6 @@
 """What an encoder's features are like: against the teacher's, in three colours, and attended to.
 
-Shape suffixes: see :mod:`bootmae_mm.tokens`; H heads, d channels of a head.
+Shape suffixes: see :mod:`bootmae_mm.encoder.tokens`; H heads, d channels of a head.
 """
 
 import math

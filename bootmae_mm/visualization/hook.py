@@ -5,8 +5,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from ..engine.wrapping import unwrap
 from ..pretrain.bootmae import BootMAE
-from ..pretrain.hooks import unwrap
 from .images import centre_crops, read_evenly
 from .masks import find_masking
 from .painting import sheet
@@ -55,7 +55,7 @@ class PicturesHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Find the masks and read the images."""
-        model = unwrap(runner)
+        model = unwrap(runner.model)
         if not isinstance(model, BootMAE):
             runner.logger.warning(
                 f'PicturesHook draws what a BootMAE does, found a {type(model).__name__}: there '
@@ -77,6 +77,6 @@ class PicturesHook(Hook):
         due = self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)
         if self.pixels is None or not due:
             return
-        figures = pretraining_figures(unwrap(runner), self.pixels, self.masking, self.seed)
+        figures = pretraining_figures(unwrap(runner.model), self.pixels, self.masking, self.seed)
         for figure in figures:
             runner.visualizer.add_image(figure.name, sheet(figure), runner.iter)

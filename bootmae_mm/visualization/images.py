@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..pretrain.cropping import crop_flip, middle_box
-from ..pretrain.dataset import IMAGE_EXTENSIONS, find_images, warn
-from ..pretrain.loading import UnreadableImage, read_image
+from ..data.cropping import crop_flip, middle_box
+from ..data.dataset import IMAGE_EXTENSIONS, find_images, warn
+from ..data.loading import UnreadableImage, read_image
 
 MAX_TRIES = 10  # files looked at in place of one that cannot be read
 

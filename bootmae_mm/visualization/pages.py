@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..report import Report
+from ..reports.html import Report
 from .painting import GAP, Figure, fit, sheet
 
 PAGE_WIDTH = 760  # pixels that a row of the page has

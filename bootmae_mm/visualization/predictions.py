@@ -18,7 +18,7 @@ from torch import nn
 
 from ..checkpoint import read_state_dict
 from ..checkpoint.complete import load_completely
-from ..training import replace_sync_batch_norm
+from ..engine.build import replace_sync_batch_norm
 from .images import Picture
 from .painting import Figure
 

@@ -1,6 +1,6 @@
 """Figures of a pretraining model, and of any encoder.
 
-Shape suffixes: see :mod:`bootmae_mm.tokens`; H heads.
+Shape suffixes: see :mod:`bootmae_mm.encoder.tokens`; H heads.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """What every run shares: registration, logs, checkpoints, seed, distributed backend."""
 
-custom_imports = dict(imports=['bootmae_mm'], allow_failed_imports=False)
+custom_imports = dict(imports=['bootmae_mm.registration'], allow_failed_imports=False)
 default_scope = 'mmpretrain'
 runner_type = 'ResumableRunner'  # goes on exactly where a run stopped
 
@@ -25,7 +25,7 @@ env_cfg = dict(
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_processor = dict(window_size=50)
 log_level = 'INFO'
-# All randomness of pretraining is in the samples, see bootmae_mm/pretrain/sampling.py.
+# All randomness of pretraining is in the samples, see bootmae_mm/data/sampling.py.
 randomness = dict(seed=0)
 load_from = None
 resume = False

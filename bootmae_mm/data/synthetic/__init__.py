@@ -1,0 +1,1 @@
+"""Pictures that are drawn, for the demo and where there are none."""

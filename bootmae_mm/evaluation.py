@@ -1,0 +1,107 @@
+"""Testing a checkpoint with a config of mmpretrain, mmseg or mmdet: complete or not at all."""
+
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+from .checkpoint import read_state_dict
+from .checkpoint.complete import load_completely
+from .engine.build import build_runner, is_first_process, leave_process_group
+from .preflight.config.check import check_config
+from .preflight.data.paths import check_config_paths
+
+# What each toolbox needs to paint its predictions into a folder, and to keep them.
+PAINTING_HOOKS = dict(
+    mmpretrain=lambda folder: dict(
+        type='VisualizationHook', enable=True, interval=1, out_dir=folder
+    ),
+    mmseg=lambda folder: dict(type='SegVisualizationHook', draw=True),  # into the visualizer's
+    mmdet=lambda folder: dict(type='DetVisualizationHook', draw=True, test_out_dir=folder),
+)
+
+
+def test(cfg: Config, checkpoint: str) -> dict[str, float]:
+    """Evaluate a checkpoint on the test set of ``cfg`` and leave the process group properly.
+
+    Training's parts of the config are left out: its data set is not needed, and hooks such as
+    ``TotalBatchHook`` have nothing to say. A checkpoint written with averaged weights has them as
+    its ``state_dict``, so they are what is tested.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        ValueError: If the config has no test set, or errors in its keys and values; its data is
+            missing or malformed; or the checkpoint does not fit the model.
+    """
+    if cfg.get('test_dataloader') is None:
+        raise ValueError(
+            'Expected a config with a test set, found no test_dataloader; choose one of '
+            'fine-tuning, probing, segmentation or detection.'
+        )
+    if is_first_process():
+        check_config(cfg)
+        check_config_paths(cfg, ['test'])
+    for name in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler'):
+        cfg[name] = None
+    cfg.custom_hooks = [dict(type='DataCheckHook')]
+    cfg.load_from, cfg.resume = None, False
+    runner = build_runner(cfg)
+    load_completely(runner.model, read_state_dict(checkpoint), checkpoint)
+    metrics = runner.test()
+    del runner
+    leave_process_group()
+    return metrics
+
+
+def use_test_time_augmentation(cfg: Config) -> None:
+    """Put ``cfg.tta_model`` around the model, and ``cfg.tta_pipeline`` into the test set.
+
+    Raises:
+        ValueError: If the config lacks one of the two.
+    """
+    missing = [name for name in ('tta_model', 'tta_pipeline') if cfg.get(name) is None]
+    if missing:
+        raise ValueError(
+            f'Test-time augmentation expects tta_model and tta_pipeline in the config, found no '
+            f'{" and no ".join(missing)}; add what is missing or test without.'
+        )
+    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+
+
+def paint_predictions(cfg: Config, folder: str) -> None:
+    """Have the toolbox's visualisation hook paint the prediction for every test image."""
+    folder = str(Path(folder).absolute())
+    hook = PAINTING_HOOKS[_toolbox(cfg)](folder)
+    cfg.setdefault('default_hooks', {})
+    cfg.default_hooks['visualization'] = {**cfg.default_hooks.get('visualization', {}), **hook}
+    if _toolbox(cfg) == 'mmseg':
+        cfg.visualizer.save_dir = folder
+
+
+def keep_predictions(cfg: Config, out: str) -> None:
+    """Have the predictions written: to a pickle file (classification, detection), or as one PNG of
+    labels per image into a folder (segmentation).
+
+    Raises:
+        ValueError: If the name of the file does not end in ``.pkl``.
+    """
+    toolbox = _toolbox(cfg)
+    if toolbox == 'mmseg':
+        cfg.test_evaluator.update(output_dir=out, keep_results=True)
+        return
+    if not out.endswith('.pkl'):
+        raise ValueError(f'Expected the name of a .pkl file for the predictions, found {out!r}.')
+    metrics = cfg.test_evaluator
+    dump = dict(type='DumpDetResults' if toolbox == 'mmdet' else 'DumpResults', out_file_path=out)
+    cfg.test_evaluator = [*(metrics if isinstance(metrics, list) else [metrics]), dump]
+
+
+def _toolbox(cfg: Config) -> str:
+    scope = cfg.get('default_scope')
+    if scope not in PAINTING_HOOKS:
+        raise ValueError(
+            f'Expected a config with default_scope {", ".join(PAINTING_HOOKS)}, found {scope!r}.'
+        )
+    return scope

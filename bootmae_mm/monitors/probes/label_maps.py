@@ -1,0 +1,116 @@
+"""Images and their label maps in two folders; mmseg is not needed."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.registry import DATASETS
+from mmengine.structures import PixelData
+from mmpretrain.structures import DataSample
+from PIL import Image
+from torch.utils.data import Dataset
+
+from ...data.loading import UnreadableImage, read_image
+from ...preflight.data.files import decode, list_files, some
+from ...preflight.data.seg_labels import check_seg_labels
+from .segmentation import IGNORED
+
+IMAGES, MAPS = ('.jpg', '.jpeg', '.png'), ('.png',)
+
+
+@DATASETS.register_module()
+class LabelMapFolders(Dataset):
+    """Images with a label for every pixel, for the segmentation probe.
+
+    ``images/<name>.jpg`` (or ``.png``) goes with ``labels/<name>.png``, also in folders below. Both
+    are resized as a whole to the encoder's size, images bicubically, labels to the nearest pixel.
+
+    Args:
+        images: Folder of images.
+        labels: Folder of label maps: one channel of class numbers, 255 for pixels to ignore.
+        num_classes: Labels are from 0 to one less.
+        img_size: Height and width, or one number for both, in pixels.
+        reduce_zero_label: Take 1 off every label and ignore 0 (ADE20K's convention).
+
+    Raises:
+        ValueError: If a folder or a label map is missing; in use, if a file cannot be read or a
+            label is out of range.
+    """
+
+    def __init__(
+        self,
+        images: str,
+        labels: str,
+        num_classes: int,
+        img_size: int | Sequence[int],
+        reduce_zero_label: bool = False,
+    ) -> None:
+        self.pairs = pairs_of(images, labels)
+        self.num_classes = num_classes
+        self.reduce_zero_label = reduce_zero_label
+        self.height, self.width = (
+            (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
+        )
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> dict:
+        """``inputs``, uint8 BGR ``(3, H, W)``, and ``data_samples`` with ``gt_sem_seg``, int64
+        ``(1, H, W)``."""
+        image, label_map = self.pairs[index]
+        try:
+            rgb = Image.fromarray(read_image(image)[0])
+        except UnreadableImage as reason:
+            raise ValueError(f'Expected an image in {image!r}, found {reason}.') from reason
+        rgb = rgb.resize((self.width, self.height), Image.Resampling.BICUBIC)
+        bgr_HWC = np.ascontiguousarray(np.asarray(rgb)[:, :, ::-1])
+        labels_1HW = torch.from_numpy(self.labels_of(label_map))[None]
+        return dict(
+            inputs=torch.from_numpy(bgr_HWC).permute(2, 0, 1).contiguous(),
+            data_samples=DataSample(gt_sem_seg=PixelData(data=labels_1HW)),
+        )
+
+    def labels_of(self, path: str) -> np.ndarray:
+        """The labels of a file, int64 ``(H, W)``."""
+        try:
+            stored = decode(path)
+        except ValueError as reason:
+            raise ValueError(f'Expected a label map in {path!r}, found {reason}.') from reason
+        if len(stored.getbands()) > 1:
+            raise ValueError(
+                f'Expected one channel of labels, found {len(stored.getbands())} in {path!r}; '
+                'convert colours to class numbers.'
+            )
+        resized = stored.resize((self.width, self.height), Image.Resampling.NEAREST)
+        labels_HW = np.asarray(resized).astype(np.int64)
+        if self.reduce_zero_label:
+            labels_HW = np.where(np.isin(labels_HW, (0, IGNORED)), IGNORED, labels_HW - 1)
+        check_seg_labels(labels_HW, self.num_classes, path, IGNORED, self.reduce_zero_label)
+        return labels_HW
+
+
+def pairs_of(images: str, labels: str) -> list[tuple[str, str]]:
+    """Paths of images and their label maps, sorted by name.
+
+    Raises:
+        ValueError: If there are no images, or one has no label map.
+    """
+    names, _ = list_files(images, IMAGES)
+    maps = {os.path.splitext(name)[0]: name for name in list_files(labels, MAPS)[0]}
+    if not names:
+        raise ValueError(
+            f'Expected images ({", ".join(IMAGES)}) in {images!r}, found none; correct images.'
+        )
+    missing = [name for name in names if os.path.splitext(name)[0] not in maps]
+    if missing:
+        raise ValueError(
+            f'Expected a label map in {labels!r} for every image of {images!r}, found none for '
+            f'{len(missing):,} of {len(names):,}: {some(missing)}; correct labels.'
+        )
+    return [
+        (os.path.join(images, name), os.path.join(labels, maps[os.path.splitext(name)[0]]))
+        for name in names
+    ]

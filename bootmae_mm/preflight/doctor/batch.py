@@ -1,0 +1,62 @@
+"""Total batch and learning rate."""
+
+import math
+from collections.abc import Iterator
+
+from mmengine.config import Config
+
+from ...engine.total_batch import accumulation
+from ..data.files import Finding
+from .case import Case
+
+PER = 256  # images, the unit in which learning rates of this field are stated
+
+
+def check_batch(case: Case) -> Iterator[Finding]:
+    """How the total batch comes about on this number of GPUs, and whether the learning rate went
+    along with it.
+
+    Raises:
+        ValueError: If the recipe's total batch cannot be kept on so many GPUs.
+    """
+    cfg, hook = case.cfg, case.hook('TotalBatchHook')
+    batch = cfg.train_dataloader.batch_size
+    total = total_batch(cfg, case.gpus)
+    count = cfg.optim_wrapper.get('accumulative_counts', 1)
+    if hook is not None:
+        count = accumulation(total, batch, case.gpus, case.iteration_based)
+        dealt = cfg.train_dataloader.sampler.get('total_batch_size', total)
+        if dealt != total:
+            yield Finding(
+                'error',
+                'Expected one total batch in train_dataloader.sampler.total_batch_size and in '
+                f'custom_hooks (TotalBatchHook), found {dealt} and {total}; set both alike.',
+            )
+    gpus = f'{case.gpus} GPU{"s" * (case.gpus > 1)}'
+    yield Finding('ok', f'Total batch {total} = {batch} × {gpus} × {count} accumulated.')
+    yield from check_rate(case, total)
+
+
+def total_batch(cfg: Config, gpus: int) -> int:
+    """The recipe's, or what batch, GPUs and accumulation make."""
+    hooks = [h for h in cfg.get('custom_hooks') or () if h.get('type') == 'TotalBatchHook']
+    if hooks:
+        return hooks[0].total_batch_size
+    return cfg.train_dataloader.batch_size * gpus * cfg.optim_wrapper.get('accumulative_counts', 1)
+
+
+def check_rate(case: Case, total: int) -> Iterator[Finding]:
+    """The learning rate per image against that of the config's file."""
+    rate = case.cfg.optim_wrapper.optimizer.lr
+    written = case.written.optim_wrapper.optimizer.lr
+    written_total = total_batch(case.written, case.gpus)
+    if total != written_total and math.isclose(rate, written):
+        yield Finding(
+            'warning',
+            f"Expected the learning rate to go along with the total batch, found the file's "
+            f'{written:g}, which is for {written_total}, with {total}; set '
+            f'optim_wrapper.optimizer.lr={written * total / written_total:g}, or keep the total '
+            'batch.',
+        )
+    else:
+        yield Finding('ok', f'Learning rate {rate:g} = {rate * PER / total:.3g} × {total} / {PER}.')

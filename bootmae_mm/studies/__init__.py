@@ -1,0 +1,1 @@
+"""The project's own use of its parts: the demo, the release's numbers, the paper's tables."""

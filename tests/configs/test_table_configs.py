@@ -1,0 +1,233 @@
+"""Every row of the paper's tables is a config, and a config holds what its name says."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS
+
+from bootmae_mm.pretrain.teacher import FrozenTeacher, MomentumTeacher
+from bootmae_mm.studies.reproduction.paper import TABLES
+from bootmae_mm.studies.reproduction.runs import Home, Run, external_weights, load, origin_paths
+from tests.helpers.paths import ROOT
+
+HOME = Home(configs=ROOT / 'configs')
+CONFIGS = sorted(
+    {score.config for table in TABLES.values() for row in table.rows for score in row.scores}
+    - {None}
+)
+PRETRAIN = sorted(
+    str(path.relative_to(ROOT / 'configs').with_suffix(''))
+    for folder in ('ablations', 'mae')
+    for path in (ROOT / 'configs/pretrain' / folder).glob('*.py')
+)
+LAYERS = dict(none=None, low=0, middle=5, high=11)
+PATCH_NORM = {'model.pixel_head.norm': 'patch'}
+RANDOM = {
+    f'{pipeline}.2.{name}': value
+    for pipeline in ('train_pipeline', 'train_dataloader.dataset.pipeline')
+    for name, value in dict(
+        type='RandomMasking', num_blocked=None, **{'block_size.0': None, 'block_size.1': None}
+    ).items()
+}
+IMAGENET = [123.675, 116.28, 103.53]
+
+
+def stem(config: str) -> str:
+    return Path(config).name
+
+
+def flat(cfg: object, prefix: str = '') -> dict[str, object]:
+    """Every setting by its dotted name."""
+    if isinstance(cfg, list | tuple):
+        cfg = {str(index): value for index, value in enumerate(cfg)}
+    if not isinstance(cfg, dict):
+        return {prefix: cfg}
+    return {k: v for key, value in cfg.items() for k, v in flat(value, f'{prefix}.{key}').items()}
+
+
+def changes(config: str, base: str) -> dict[str, object]:
+    """The settings in which a config differs from another, with its own values."""
+    ours, theirs = (flat(load(HOME.configs, name).to_dict()) for name in (config, base))
+    names = ours.keys() | theirs.keys()
+    return {name[1:]: ours.get(name) for name in names if ours.get(name) != theirs.get(name)}
+
+
+@pytest.fixture
+def no_weights(monkeypatch):
+    """A frozen teacher without the file that it would be loaded from."""
+
+    def build(self, student, checkpoint, fraction=1.0):
+        super(FrozenTeacher, self).__init__(student, fraction)
+
+    monkeypatch.setattr(FrozenTeacher, '__init__', build)
+
+
+def build(cfg: Config):
+    """The model without memory for its weights."""
+    with DefaultScope.overwrite_default_scope(cfg.default_scope), torch.device('meta'):
+        return MODELS.build(cfg.model)
+
+
+def test_every_config_of_the_folders_is_in_a_table_or_starts_one():
+    files = {
+        str(path.relative_to(ROOT / 'configs').with_suffix(''))
+        for kind in ('pretrain', 'finetune', 'linear', 'seg', 'det')
+        for path in (ROOT / 'configs' / kind).glob('*/*.py')
+    }
+    named = set(CONFIGS)
+    named |= {origin.config for config in CONFIGS for origin in Run(config).origins(HOME)}
+    named |= {o.config for c in set(named) for o in Run(c).origins(HOME)}
+    assert files - named == set()
+    assert {config for config in named if not (ROOT / f'configs/{config}.py').is_file()} == set()
+
+
+def test_every_row_but_the_quoted_ones_has_a_config():
+    quoted = [
+        row.cells for table in TABLES.values() for row in table.rows if row.scores[0].config is None
+    ]
+    assert quoted == [
+        ('ViT-B', 'ViT384, from scratch', '-'),
+        ('ViT-B', 'DeiT, from scratch', '-'),
+        ('ViT-L', 'ViT384, from scratch', '-'),
+    ]
+
+
+@pytest.mark.parametrize('config', [c for c in PRETRAIN if stem(c).startswith('bootmae')])
+def test_an_ablation_changes_what_its_name_says_and_nothing_else(config):
+    base, change = re.fullmatch('(bootmae_vitb_[38]00e)_(.+)', stem(config)).groups()
+    expected = {
+        'context_(.+)_(.+)': lambda regressor, predictor: {
+            'model.regressor.context_layer': LAYERS[regressor],
+            'model.predictor.context_layer': LAYERS[predictor] if predictor != 'high' else -1,
+        },
+        'depth_(.+)': lambda d: {
+            f'model.{part}.depth': int(d) for part in ('regressor', 'predictor')
+        },
+        'width_(.+)': lambda width: {'model.regressor.embed_dims': int(width)},
+        'teacher_(.+)': lambda share: {'model.teacher.fraction': int(share) / 100},
+        'random': lambda: RANDOM,
+        'joint': lambda: PATCH_NORM,
+        'joint_random': lambda: PATCH_NORM | RANDOM,
+    }
+    found = [
+        make(*match.groups())
+        for pattern, make in expected.items()
+        if (match := re.fullmatch(pattern, change))
+    ]
+    assert len(found) == 1
+    defaults = {'model.regressor.context_layer': 0, 'model.predictor.context_layer': -1}
+    wanted = {k: v for k, v in found[0].items() if k not in defaults or v != defaults[k]}
+    if wanted.get('model.regressor.context_layer') == 11:
+        wanted['model.regressor.context_layer'] = -1
+    assert changes(config, f'pretrain/{base}') == wanted
+
+
+@pytest.mark.parametrize('config', PRETRAIN)
+def test_a_pretraining_model_is_what_its_name_says(config, no_weights):
+    cfg = load(HOME.configs, config)
+    kind, size, epochs, change = re.fullmatch(
+        r'(mae|bootmae)_(vitb|vitl)_(\d+)e_?(.*)', stem(config)
+    ).groups()
+    model = build(cfg)
+    assert cfg.train_cfg.max_epochs == int(epochs)
+    assert model.backbone.embed_dims == dict(vitb=768, vitl=1024)[size]
+    hooks = [hook.type for hook in cfg.custom_hooks]
+    masks = [s.type for s in cfg.train_dataloader.dataset.pipeline if s.type.endswith('Masking')]
+    if (kind, change) == ('mae', ''):
+        assert masks == []  # MAE draws its own
+    else:
+        assert masks == ['RandomMasking' if change.endswith('random') else 'BlockwiseMasking']
+    if kind == 'bootmae':
+        assert isinstance(model.teacher, MomentumTeacher) and 'MomentumTeacherHook' in hooks
+        return
+    assert 'MomentumTeacherHook' not in hooks and 'FeatureWeightHook' not in hooks
+    assert list(cfg.model.data_preprocessor.mean) == IMAGENET
+    if not change:
+        assert type(model).__name__ == 'MAE' and len(model.neck.decoder_blocks) == 8
+        return
+    decoder = model.regressor if change.startswith('pixel') else model.predictor
+    assert [model.regressor, model.predictor].count(None) == 1
+    assert (len(decoder.blocks), decoder.embed.out_features) == (8, 512)
+    assert decoder.context_layer is None and not model.centre_weighting
+    assert isinstance(model.teacher, FrozenTeacher) == change.startswith('feature')
+
+
+@pytest.mark.parametrize('config', CONFIGS)
+def test_a_transfer_starts_from_what_its_name_says(config):
+    """At the end of that pretraining, with its normalisation, and with the recipe of the folder."""
+    if config.startswith('pretrain/'):
+        return
+    cfg = load(HOME.configs, config)
+    name = stem(config)
+    own = re.fullmatch(
+        r'((?:bootmae|mae|dino|mocov3|beit|supervised)_vit[bl]_\d+e.*?)_'
+        r'(finetune_(?:100|50)e|linear_(?:90|50)e|upernet_160k|mask_rcnn_1x)',
+        name,
+    )
+    paths = origin_paths(cfg.model)
+    if 'scratch' in name:
+        assert paths == []
+        return
+    origin = own[1] if own else ('bootmae_vitl_800e' if 'vitl' in name else 'bootmae_vitb_800e')
+    assert [Path(path).parent.name for path in paths] in ([origin], ['checkpoints'])
+    if paths[0].startswith('checkpoints/'):
+        assert external_weights(Run(config), HOME) == [f'checkpoints/{origin}.pth']
+        mean = [127.5] * 3 if origin.startswith('beit') else IMAGENET
+    else:
+        [start] = Run(config).origins(HOME)
+        pretraining = load(HOME.configs, start.config)
+        assert Path(paths[0]).name == f'epoch_{pretraining.train_cfg.max_epochs}.pth'
+        assert pretraining.model.backbone.arch[0] == cfg.model.backbone.arch[0]
+        mean = list(pretraining.model.data_preprocessor.mean)
+    assert list(cfg.model.data_preprocessor.mean) == mean
+    assert cfg.model.backbone.arch == dict(vitb='base', vitl='large')[origin.split('_')[1]]
+
+
+@pytest.mark.parametrize(
+    ('folder', 'allowed'),
+    [
+        ('finetune', {'data_preprocessor', 'init_cfg', 'relative_position_bias'}),
+        ('linear', {'data_preprocessor', 'init_cfg', 'relative_position_bias', 'out_indices'}),
+        ('seg', {'data_preprocessor', 'init_cfg', 'relative_position_bias'}),
+        ('det', {'data_preprocessor', 'init_cfg', 'relative_position_bias'}),
+    ],
+)
+def test_a_baseline_changes_its_start_and_its_input_alone(folder, allowed):
+    bases = {
+        'finetune_100e': 'finetune/bootmae_vitb_finetune_100e',
+        'finetune_50e': 'finetune/bootmae_vitl_finetune_50e',
+        'linear_90e': 'linear/bootmae_vitb_linear_90e',
+        'linear_50e': 'linear/bootmae_vitl_linear_50e',
+        'upernet_160k': 'seg/upernet_bootmae_vitb_160k',
+        'rcnn_1x': 'det/mask_rcnn_bootmae_vitb_1x',
+    }
+    checked = 0
+    for config in CONFIGS:
+        own = [base for suffix, base in bases.items() if config.endswith(suffix)]
+        if not config.startswith(f'{folder}/') or '/' not in config.removeprefix(f'{folder}/'):
+            continue
+        if not own:
+            assert 'scratch' in config
+            continue
+        names = {re.split(r'\.', name)[1 if '.data_pre' in name else 2] for name in
+                 changes(config, own[0]) if name.startswith('model.')}  # fmt: skip
+        assert names <= allowed | {'layer_scale_init_value'}, config
+        assert all(name.startswith('model.') for name in changes(config, own[0])), config
+        checked += 1
+    assert checked > 3
+
+
+@pytest.mark.parametrize(
+    'config', [c for c in CONFIGS if 'baselines' in c and ('beit' in c or 'scratch' in c)]
+)
+def test_baselines_of_another_form_build(config):
+    """BEiT with relative positions; training from scratch. The others differ in a path only."""
+    model = build(load(HOME.configs, config))
+    blocks = model.backbone.layers
+    assert hasattr(blocks[0], 'attn')
+    if 'beit' in config:
+        assert 'relative_position_bias' in ' '.join(dict(model.backbone.named_parameters()))

@@ -1,0 +1,132 @@
+"""Which differences between two configs matter to a run that goes on."""
+
+import json
+
+import pytest
+from mmengine.config import Config
+
+from bootmae_mm.engine.resume.changes import changes, snapshot
+from tests.helpers.paths import ROOT
+
+
+def config() -> Config:
+    return Config.fromfile(ROOT / 'configs/pretrain/bootmae_vitb_800e.py')
+
+
+def found(edit) -> tuple[list[str], list[str]]:
+    """Relevant and harmless changes after an edit, as text."""
+    cfg = config()
+    edit(cfg)
+    relevant, harmless = changes(snapshot(config()), snapshot(cfg))
+    return [str(change) for change in relevant], [str(change) for change in harmless]
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'said'),
+    [
+        ('optim_wrapper.optimizer.lr', 2e-3, 'optim_wrapper.optimizer.lr: 0.0024 -> 0.002'),
+        (
+            'train_dataloader.sampler.total_batch_size',
+            8,
+            'train_dataloader.sampler.total_batch_size: 4096 -> 8',
+        ),
+        ('train_cfg.max_epochs', 4, 'train_cfg.max_epochs: 800 -> 4'),
+        ('randomness.seed', 1, 'randomness.seed: 0 -> 1'),
+        ('model.backbone.drop_path_rate', 0.1, 'model.backbone.drop_path_rate: (not there) -> 0.1'),
+        (
+            'train_dataloader.dataset.pipeline.2.num_masked',
+            9,
+            'train_dataloader.dataset.pipeline.BlockwiseMasking.num_masked: 147 -> 9',
+        ),
+        (
+            'custom_hooks.0.total_batch_size',
+            8,
+            'custom_hooks.TotalBatchHook.total_batch_size: 4096 -> 8',
+        ),
+        ('param_scheduler.1.eta_min', 0, 'param_scheduler.CosineAnnealingLR.eta_min: 0.0001 -> 0'),
+        ('auto_scale_lr.enable', True, 'auto_scale_lr.enable: (not there) -> true'),
+        ('data_preprocessor.to_rgb', True, 'data_preprocessor.to_rgb: (not there) -> true'),
+    ],
+)
+def test_what_a_step_depends_on(key, value, said):
+    assert found(lambda cfg: cfg.merge_from_dict({key: value})) == ([said], [])
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [
+        ('train_dataloader.batch_size', 16),
+        ('train_dataloader.num_workers', 3),
+        ('train_dataloader.persistent_workers', None),
+        ('train_dataloader.pin_memory', None),
+        ('train_dataloader.prefetch_factor', 9),
+        ('train_cfg.type', 'EpochBasedTrainLoop'),
+        ('train_cfg.val_begin', 3),
+        ('train_cfg.val_interval', 3),
+        ('default_hooks.logger.interval', 7),
+        ('default_hooks.checkpoint.max_keep_ckpts', 5),
+    ],
+)
+def test_what_no_step_depends_on(key, value):
+    relevant, harmless = found(lambda cfg: cfg.merge_from_dict({key: value}))
+    assert relevant == [] and len(harmless) == 1 and harmless[0].startswith(f'{key}: ')
+
+
+def test_where_a_run_is_written_and_started_from_is_no_change():
+    def edit(cfg):
+        cfg.update(work_dir='elsewhere', launcher='slurm', resume=True, log_level='DEBUG')
+        cfg.max_epochs = 3  # a variable for inheritance, which nothing reads
+
+    assert found(edit) == ([], [])
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('DataCheckHook', 'DataWaitHook', 'GradNormHook', 'HealthHook', 'ImageReportHook'),
+        *('PicturesHook', 'OnlineProbeHook', 'ReportHook', 'StopOnSignalHook'),
+        'BlockCheckpointHook',
+    ],
+)
+def test_a_hook_that_only_reports_may_come_and_go(name):
+    """Go where it is among the hooks, else come."""
+
+    def edit(cfg):
+        others = [hook for hook in cfg.custom_hooks if hook.type != name]
+        there = len(others) < len(cfg.custom_hooks)
+        cfg.custom_hooks = others if there else [*others, dict(type=name)]
+
+    relevant, harmless = found(edit)
+    assert relevant == []
+    assert any(change.startswith(f'custom_hooks.{name}.type: ') for change in harmless)
+
+
+@pytest.mark.parametrize('name', ['report', 'stall', 'stop', 'timer'])
+def test_a_default_hook_that_only_reports_may_come_and_go(name):
+    relevant, harmless = found(lambda cfg: cfg.default_hooks.pop(name))
+    assert relevant == [] and [change.partition(':')[0] for change in harmless] == [
+        f'default_hooks.{name}.type'
+    ]
+
+
+def test_a_hook_that_trains_may_not():
+    def edit(cfg):
+        cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != 'FeatureWeightHook']
+
+    relevant, _ = found(edit)
+    assert 'custom_hooks.FeatureWeightHook.weight: 1.0 -> (not there)' in relevant
+    relevant, harmless = found(lambda cfg: cfg.default_hooks.pop('param_scheduler'))
+    assert len(relevant) == 1 and harmless == []
+
+
+def test_the_order_of_a_pipeline_counts():
+    def edit(cfg):
+        pipeline = cfg.train_dataloader.dataset.pipeline
+        pipeline[1], pipeline[2] = pipeline[2], pipeline[1]
+
+    relevant, _ = found(edit)
+    assert len(relevant) == 1 and 'pipeline.order: ["LoadAnyImage", "RandomCropFlip"' in relevant[0]
+
+
+def test_a_snapshot_is_plain_data():
+    assert json.loads(snapshot(config()))['randomness'] == {'seed': 0}

@@ -1,0 +1,293 @@
+"""Folders of data sets: sound ones pass, every damage is named, and the tool's exit status."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bootmae_mm.data.dataset import IMAGE_EXTENSIONS
+from bootmae_mm.preflight.data import ade20k, coco, imagenet, pictures
+from bootmae_mm.preflight.data.files import evenly_spaced, list_files, missing_files, some
+from tests.helpers.data_cases import TRAIN_JSON, cut, edit_json
+from tests.helpers.dense_data import write_ade20k, write_coco
+from tests.helpers.images import write_images
+from tests.helpers.paths import ROOT
+
+
+def write_imagenet(root: Path) -> Path:
+    """Two classes, three images each in train and val."""
+    for split in ('train', 'val'):
+        for index, name in enumerate(('cat', 'dog')):
+            write_images(root / split / name, 3, seed=index)
+    return root
+
+
+def edit_annotations(**values):
+    """Set keys of all annotations; ``None`` removes one."""
+
+    def change(content):
+        for annotation in content['annotations']:
+            annotation.update(values)
+            for name in [name for name, value in values.items() if value is None]:
+                del annotation[name]
+
+    return lambda root: edit_json(root, change)
+
+
+def save(path: Path, array: np.ndarray) -> None:
+    Image.fromarray(array).save(path)
+
+
+def flatten(folder: Path) -> None:
+    for path in list(folder.glob('*/*')):
+        path.rename(folder / f'{path.parent.name}_{path.name}')
+    for path in list(folder.iterdir()):
+        if path.is_dir():
+            path.rmdir()
+
+
+def flatten_with_list(root: Path) -> None:
+    flatten(root / 'val')
+    (root / 'meta').mkdir()
+    (root / 'meta/val.txt').write_text('cat_000.png 0\n')
+
+
+def tar_archives(root: Path) -> None:
+    shutil.rmtree(root / 'train')
+    (root / 'train').mkdir()
+    (root / 'train/n01440764.tar').touch()
+
+
+def into_subfolder(root: Path, name: str) -> None:
+    inner = root / name
+    inner.mkdir(parents=True)
+    for path in list(root.iterdir()):
+        if path.name != Path(name).parts[0]:
+            path.rename(inner / path.name)
+
+
+IMAGENET = {
+    'no folder': (shutil.rmtree, "folder, found none at '"),
+    'no val': (lambda r: shutil.rmtree(r / 'val'), "folder 'val' in .*, found none"),
+    'one level down': (
+        lambda r: into_subfolder(r, 'ILSVRC/Data/CLS-LOC'),
+        "one level further down: take .*/ILSVRC/Data/CLS-LOC'",
+    ),
+    'flat val': (
+        lambda r: flatten(r / 'val'),
+        r'val: expected class folders, found none but 6 loose images; move each .*val/<class>/',
+    ),
+    'archives': (tar_archives, r'found 1 archives \(n01440764.tar\); unpack'),
+    'a class too many': (
+        lambda r: write_images(r / 'train/ox', 1),
+        r'train: expected 2 class folders, found 3 \(cat, dog, ox\)',
+    ),
+    'other classes in val': (
+        lambda r: (r / 'val/dog').rename(r / 'val/ox'),
+        'same class folders in train and val.*found only in one of them: dog, ox',
+    ),
+    'an empty class': (
+        lambda r: [path.unlink() for path in (r / 'val/dog').iterdir()],
+        'val: no image in 1 class folders: dog',
+    ),
+    'images beside the classes': (
+        lambda r: write_images(r / 'train', 1),
+        'found 1 beside them: 000.png',
+    ),
+    'truncated image': (
+        lambda r: cut(r / 'train/cat/000.png'),
+        'train: 1 of 6 sampled images cannot be decoded: .*000.png',
+    ),
+}
+ADE20K = {
+    'one level down': (
+        lambda r: into_subfolder(r, 'ADEChallengeData2016'),
+        "take .*ADEChallengeData2016'",
+    ),
+    'no annotations': (
+        lambda r: shutil.rmtree(r / 'annotations/validation'),
+        "folder 'annotations/validation'",
+    ),
+    'no images': (
+        lambda r: [path.unlink() for path in (r / 'images/training').iterdir()],
+        'training: expected .jpg images in images/training, found none',
+    ),
+    'no label map': (
+        lambda r: (r / 'annotations/training/3.png').unlink(),
+        'for every image, found none for 1: 3',
+    ),
+    'label too large': (
+        lambda r: save(r / 'annotations/training/0.png', np.full((70, 90), 4, np.uint8)),
+        '1 of 8 .*0.png has label 4, expected 0 to 3 or 255',
+    ),
+    'colours': (
+        lambda r: save(r / 'annotations/training/0.png', np.zeros((70, 90, 3), np.uint8)),
+        '0.png is no 8-bit single-channel image but RGB',
+    ),
+    '16 bits': (
+        lambda r: save(r / 'annotations/training/0.png', np.ones((70, 90), np.uint16)),
+        '0.png is no 8-bit single-channel image but I;16',
+    ),
+    'another size': (
+        lambda r: save(r / 'annotations/training/0.png', np.ones((90, 70), np.uint8)),
+        '0.png is 70 × 90, its image 90 × 70 pixels',
+    ),
+    'truncated label map': (
+        lambda r: cut(r / 'annotations/validation/0.png'),
+        'validation: 1 of 8 .*0.png cannot be decoded',
+    ),
+}
+COCO = {
+    'no annotation file': (lambda r: (r / TRAIN_JSON).unlink(), 'train2017.json.*no such file'),
+    'truncated JSON': (lambda r: cut(r / TRAIN_JSON), 'complete JSON in .*, found it cut off'),
+    'a list': (lambda r: (r / TRAIN_JSON).write_text('[1]'), "'images' in .*, found none in list"),
+    'no categories': (
+        lambda r: edit_json(r, lambda c: c.pop('categories')),
+        r"list 'categories' in .*, found none in \['annotations', 'images'\]",
+    ),
+    'no annotation': (
+        lambda r: edit_json(r, lambda c: c['annotations'].clear()),
+        "list 'annotations' in .*, found an empty one",
+    ),
+    'no bbox': (edit_annotations(bbox=None), "of 'annotations'.*, found entry 0 without bbox"),
+    'no segmentation': (
+        edit_annotations(segmentation=None),
+        'a segmentation in every annotation.*, found 8 of 8 without: id 1, 2, 3 and 5 more',
+    ),
+    'repeated ids': (edit_annotations(id=5), "every id in 'annotations' once, found repeated: 5"),
+    'unknown image': (
+        edit_annotations(image_id=99),
+        "image_id of every annotation in 'images', found 8 annotations with an unknown one",
+    ),
+    'unknown category': (
+        edit_annotations(category_id=99),
+        "category_id of every annotation in 'categories', found 8",
+    ),
+    'corners as boxes': (
+        edit_annotations(bbox=[40, 40, 60, 60]),
+        'inside their images, found 8 of 8 that reach out',
+    ),
+    'half a box': (edit_annotations(bbox=[1, 2]), r'bbox as \[x, y, width, height\], found some'),
+    'missing images': (
+        lambda r: [(r / f'train2017/{i:012}.jpg').unlink() for i in (0, 5)],
+        r'found 2 of 8 missing: .*0000.jpg, .*0005.jpg',
+    ),
+    'another size': (
+        lambda r: save(r / f'train2017/{0:012}.jpg', np.zeros((20, 30, 3), np.uint8)),
+        r'1 of 8 sampled images are wrong: .* 30 × 20 pixels, annotated as 90 × 70',
+    ),
+    'another number of categories': (
+        lambda r: edit_json(r, lambda c: c['categories'].append(dict(id=3, name='car'))),
+        r'train2017: expected 2 categories, found 3 \(person, bicycle, car\)',
+    ),
+}
+KINDS = {
+    'imagenet': (imagenet, write_imagenet, 2, IMAGENET),
+    'ade20k': (ade20k, write_ade20k, 3, ADE20K),
+    'coco': (coco, write_coco, 2, COCO),
+}
+
+
+def sentences(module, root: Path, num_classes: int, level: str) -> list[str]:
+    findings = list(module.check(root, num_classes=num_classes))
+    assert all('\n' not in finding.sentence for finding in findings)
+    return [finding.sentence for finding in findings if finding.level == level]
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_sound_folder_has_no_findings(kind, tmp_path):
+    module, write, num_classes, _ = KINDS[kind]
+    root = write(tmp_path / 'data')
+    assert {finding.level for finding in module.check(root, num_classes)} == {'ok'}
+
+
+@pytest.mark.parametrize('kind, case', [(kind, case) for kind in KINDS for case in KINDS[kind][3]])
+def test_damage_is_named(kind, case, tmp_path):
+    module, write, num_classes, cases = KINDS[kind]
+    damage, expected = cases[case]
+    root = write(tmp_path / 'data')
+    damage(root)
+    errors = sentences(module, root, num_classes, 'error')
+    assert any(re.search(expected, error) for error in errors), errors
+    assert len(errors) <= 2
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_part_of_the_data_set_is_a_warning(kind, tmp_path, monkeypatch):
+    module, write, num_classes, _ = KINDS[kind]
+    monkeypatch.setattr(module, 'NUM_CLASSES', num_classes)
+    root = write(tmp_path / 'data')
+    assert not sentences(module, root, num_classes, 'error')
+    train, val = sentences(module, root, num_classes, 'warning')
+    numbers = {'imagenet': ('1,281,167', '50,000'), 'ade20k': ('20,210', '2,000')}
+    expected = numbers.get(kind, ('118,287', '5,000'))
+    assert f'expected {expected[0]} images' in train and f'expected {expected[1]} images' in val
+
+
+def test_what_may_be_meant_is_a_warning(tmp_path):
+    root = write_imagenet(tmp_path / 'imagenet')
+    flatten_with_list(root)
+    assert not sentences(imagenet, root, 2, 'error')
+    assert "split='val' reads them" in sentences(imagenet, root, 2, 'warning')[0]
+    root = write_coco(tmp_path / 'coco')
+    edit_json(root, lambda c: c['annotations'][0].update(bbox=[1, 2, 3, 0]))
+    assert not sentences(coco, root, 2, 'error')
+    assert re.search('1 annotations have no .* id 1', sentences(coco, root, 2, 'warning')[0])
+
+
+def test_a_box_may_reach_out_by_a_pixel(tmp_path):
+    root = write_coco(tmp_path / 'coco')  # the first image is 90 pixels wide
+    edit_json(root, lambda c: c['annotations'][0].update(bbox=[-1, 0, 92, 10]))
+    assert not sentences(coco, root, 2, 'error')
+    edit_json(root, lambda c: c['annotations'][0].update(bbox=[-1, 0, 92.1, 10]))
+    assert 'found 1 of 8' in sentences(coco, root, 2, 'error')[0]
+
+
+def test_a_folder_of_pictures(tmp_path):
+    assert pictures.EXTENSIONS == IMAGE_EXTENSIONS
+    write_images(tmp_path / 'a/b', 3)
+    (tmp_path / 'notes.txt').touch()
+    levels = [finding.level for finding in pictures.check(tmp_path)]
+    assert levels == ['ok', 'warning', 'ok']
+    assert [finding.level for finding in pictures.check(tmp_path / 'none')] == ['error']
+    (tmp_path / 'empty').mkdir()
+    (finding,) = pictures.check(tmp_path / 'empty')
+    assert 'found none among 0 files' in finding.sentence
+
+
+def test_listing_follows_links_once_and_leaves_out_hidden_files(tmp_path):
+    for name in ('b/x.JPG', 'a.png', '.hidden.png', '.git/y.png', 'b/notes.md'):
+        path = tmp_path / 'data' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / 'data/b/loop').symlink_to(tmp_path / 'data')
+    assert list_files(tmp_path / 'data', ('.jpg', '.png')) == (['a.png', 'b/x.JPG'], ['b/notes.md'])
+    there, gone = str(tmp_path / 'data/a.png'), str(tmp_path / 'none/a.png')
+    assert missing_files([gone, there, there + 'x']) == [gone, there + 'x']
+
+
+def test_samples_are_evenly_spaced():
+    assert evenly_spaced(range(10), 4) == [0, 2, 5, 7]
+    assert evenly_spaced(range(3), 20) == [0, 1, 2]
+    assert some(range(1005)) == '0, 1, 2 and 1,002 more'
+
+
+def run_tool(*args) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(ROOT / 'tools/check_data.py'), *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_the_tool(tmp_path):
+    root = write_imagenet(tmp_path / 'data')
+    done = run_tool('imagenet', root, '--num-classes', 2)
+    assert (done.returncode, done.stderr) == (0, '') and 'No errors' in done.stdout
+    shutil.rmtree(root / 'val')
+    done = run_tool('imagenet', root, '--num-classes', 2)
+    assert done.returncode == 1 and imagenet.LAYOUT in done.stdout and 'Errors: 1' in done.stdout
+    done = run_tool('images', root, '--num-classes', 2)
+    assert done.returncode == 2 and 'expects a positive number and a labelled' in done.stderr

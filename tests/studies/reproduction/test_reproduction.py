@@ -1,0 +1,769 @@
+"""The ledger: what a run is, what it wrote, what its record keeps, and the tables made of that."""
+
+import itertools
+import json
+import os
+import shlex
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from mmengine.config import Config
+
+from bootmae_mm.studies.reproduction import (
+    launching,
+    logs,
+    pages,
+    paper,
+    planning,
+    records,
+    scripts,
+    tables,
+)
+from bootmae_mm.studies.reproduction.cells import BOX, SECONDS, TOP1, Row, Score, Table
+from bootmae_mm.studies.reproduction.reduced import DEMO, reduced_config
+from bootmae_mm.studies.reproduction.runs import FULL, REDUCED, Home, Run
+from tests.helpers.labelled_data import load_tool
+from tests.helpers.paths import ROOT
+from tests.helpers.shell import CHILD_ENDS_FIRST
+
+DEFAULT = Run('finetune/ablations/bootmae_vitb_300e_finetune_100e')
+PRETRAINING = Run('pretrain/bootmae_vitb_300e')
+
+
+@pytest.fixture
+def home(tmp_path) -> Home:
+    return Home(ROOT / 'configs', tmp_path / 'work_dirs', tmp_path / 'results')
+
+
+def write_run(
+    folder: Path, lines: list[dict], begin: str = '20261124_100000', gpus: int = 1
+) -> None:
+    """A start of a run as mmengine writes it: 90 seconds long."""
+    (folder / begin / 'vis_data').mkdir(parents=True)
+    text = '\n'.join(json.dumps(line) for line in lines)
+    (folder / begin / 'vis_data/scalars.json').write_text(text + '\n')
+    (folder / begin / f'{begin}.log').write_text(
+        '2026/11/24 10:00:00 - mmengine - INFO - \n'
+        f'    Python: 3.11.7 (main)\n    PyTorch: 2.10.0+cu128\n    GPU number: {gpus}\n'
+        'a line without a time\n'
+        '2026/11/24 10:01:30 - mmengine - INFO - end\n'
+    )
+
+
+def trained(steps: int) -> list[dict]:
+    return [
+        dict(lr=0.1, loss=1.0, time=1.0 if s < 5 else 0.2 + s / 1000, step=s) for s in range(steps)
+    ]
+
+
+# ---------------------------------------------------------------------------------------------
+# Runs and what they wrote
+
+
+def test_a_run_has_its_place_and_its_origin(home):
+    assert DEFAULT.work_dir(home) == home.work / 'bootmae_vitb_300e_finetune_100e'
+    assert DEFAULT._replace(seed=2).work_dir(home).name.endswith('_100e_seed2')
+    assert DEFAULT.origins(home) == [PRETRAINING]
+    assert PRETRAINING.checkpoint(home) == home.work / 'bootmae_vitb_300e/epoch_300.pth'
+    small = Run('pretrain/mae/mae_vitb_300e_feature_block', REDUCED, 1)
+    [teacher] = small.origins(home)
+    assert teacher == Run('pretrain/mae/mae_vitb_800e', REDUCED, 1)
+    assert teacher.checkpoint(home) == home.work / 'reduced/mae_vitb_800e_seed1/epoch_11.pth'
+
+
+def test_a_run_is_done_at_its_last_evaluation(home):
+    folder = DEFAULT.work_dir(home)
+    assert logs.state(DEFAULT, home) == logs.NOT_RUN
+    write_run(folder, [*trained(3), {'accuracy/top1': 70.0, 'step': 99}])
+    assert logs.state(DEFAULT, home) == logs.STOPPED
+    write_run(folder, [{'accuracy/top1': 83.5, 'step': 100}], '20261124_110000')
+    assert logs.state(DEFAULT, home) == logs.DONE
+    assert logs.last_score(logs.scalars(folder), TOP1) == 83.5
+
+
+def test_a_logged_step_is_no_evaluation(home):
+    """300 steps of a run of 100 epochs."""
+    write_run(DEFAULT.work_dir(home), trained(300))
+    assert logs.state(DEFAULT, home) == logs.STOPPED
+
+
+def test_a_pretraining_is_done_when_its_last_checkpoint_is_there(home):
+    folder = PRETRAINING.work_dir(home)
+    write_run(folder, trained(3))
+    assert logs.state(PRETRAINING, home) == logs.STOPPED
+    (folder / 'epoch_300.pth').touch()
+    assert logs.state(PRETRAINING, home) == logs.DONE
+
+
+def test_a_line_that_was_cut_off_is_left_out(home):
+    folder = DEFAULT.work_dir(home)
+    write_run(folder, [{'accuracy/top1': 70.0, 'step': 99}])
+    file = folder / '20261124_100000/vis_data/scalars.json'
+    file.write_text(file.read_text() + '{"accuracy/top1": 99')
+    assert logs.last_score(logs.scalars(folder), TOP1) == 70.0
+
+
+def test_the_time_of_an_iteration_is_the_median_without_the_start():
+    times = [9.0, 9.0, 9.0, 9.0, 9.0, 0.5, 0.1, 0.3, 0.2, 0.7, 0.6]
+    lines = [dict(loss=1.0, time=time) for time in times]
+    assert logs.score(lines, SECONDS) == pytest.approx((0.3 + 0.5) / 2)
+    assert logs.score(lines[:5], SECONDS) is None
+    assert logs.last_score([{'coco/bbox_mAP': 0.485}], BOX) == pytest.approx(48.5)
+
+
+def test_a_record_keeps_scores_time_and_versions(home):
+    folder = DEFAULT.work_dir(home)
+    write_run(folder, [*trained(20), {'accuracy/top1': 83.9, 'step': 100}], gpus=8)
+    write_run(folder, [{'accuracy/top1': 84.1, 'step': 100}], '20261124_110000', gpus=4)
+    (folder / 'usage.jsonl').write_text('{"cpu_seconds": 36}\n{"cpu_seconds": 72}\n')
+    (folder / 'last_checkpoint').write_text('somewhere/epoch_100.pth')
+    path = launching.record_path(DEFAULT, home)
+    record = records.write_record(DEFAULT, path, home)
+    assert record['scores'] == {'fine-tuned': 84.1}
+    assert record['hours'] == pytest.approx(180 / 3600)
+    assert record['device_hours'] == pytest.approx(90 * (8 + 4) / 3600)
+    assert record['cpu_hours'] == pytest.approx(108 / 3600)
+    assert record['versions'] == {'Python': '3.11.7', 'torch': '2.10.0+cu128', 'device': 'CPU'}
+    assert record['checkpoint'] == 'somewhere/epoch_100.pth'
+    assert records.read_records(home) == {DEFAULT: record}
+
+
+@pytest.mark.parametrize('numbers', ['0', '0,1,2,3,4,5,6,7'])
+def test_a_record_names_the_device(tmp_path, numbers):
+    """mmengine lists GPUs that are alike in one line."""
+    (tmp_path / 't').mkdir()
+    (tmp_path / 't/t.log').write_text(
+        f'2026/11/24 10:00:00 - mmengine - INFO - \n    GPU {numbers}: NVIDIA A100-SXM4-80GB\n'
+        '    CUDA_HOME: None\n    GPU number: 8\n'
+    )
+    assert logs.versions(tmp_path) == {'device': 'NVIDIA A100-SXM4-80GB'}
+    assert logs.sessions(tmp_path)[0].processes == 8
+
+
+def test_a_record_says_where_the_checkpoint_is_from_here(tmp_path):
+    """mmengine notes an absolute path, which says nothing on another machine."""
+    (tmp_path / 'last_checkpoint').write_text('/elsewhere/run/epoch_100.pth')
+    assert records.last_checkpoint(tmp_path) == '/elsewhere/run/epoch_100.pth'
+    (tmp_path / 'epoch_100.pth').touch()
+    assert records.last_checkpoint(tmp_path) == str(tmp_path / 'epoch_100.pth')
+    assert records.last_checkpoint(tmp_path / 'none') is None
+
+
+# ---------------------------------------------------------------------------------------------
+# What to run
+
+
+def test_what_is_missing_comes_after_what_it_starts_from(home):
+    ablation = Run('finetune/baselines/mae_vitb_300e_feature_block_finetune_100e')
+    order = launching.missing([ablation, DEFAULT], home)
+    assert [run.config for run in order] == [
+        'pretrain/mae/mae_vitb_800e',
+        'pretrain/mae/mae_vitb_300e_feature_block',
+        ablation.config,
+        PRETRAINING.config,
+        DEFAULT.config,
+    ]
+    write_run(PRETRAINING.work_dir(home), trained(1))
+    (PRETRAINING.work_dir(home) / 'epoch_300.pth').touch()
+    assert launching.missing([DEFAULT], home) == [DEFAULT]
+    path = launching.record_path(DEFAULT, home)
+    path.parent.mkdir(parents=True)
+    path.write_text('{}')
+    assert launching.missing([DEFAULT], home) == []
+
+
+def test_a_record_from_elsewhere_is_no_checkpoint_to_start_from(home):
+    """Table 5 wants the time of a pretraining, too, whose record may be of another machine."""
+    path = launching.record_path(PRETRAINING, home)
+    path.parent.mkdir(parents=True)
+    path.write_text('{}')
+    assert launching.missing([PRETRAINING], home) == []
+    assert launching.missing([DEFAULT], home) == [PRETRAINING, DEFAULT]
+    assert launching.missing([PRETRAINING, DEFAULT], home) == [PRETRAINING, DEFAULT]
+
+
+def test_a_command_names_seed_and_origin(home):
+    run = DEFAULT._replace(seed=1)
+    command = launching.command(run, home, 4)
+    assert command[1:4] == [
+        str(ROOT / 'tools/dist_train.sh'), str(ROOT / f'configs/{DEFAULT.config}.py'), '4',
+    ]  # fmt: skip
+    origin = home.work / 'bootmae_vitb_300e_seed1/epoch_300.pth'
+    assert command[-2:] == [
+        'randomness.seed=1', f'model.backbone.init_cfg.checkpoint={origin}',
+    ]  # fmt: skip
+    frozen = Run('pretrain/mae/mae_vitb_300e_feature_block', seed=1)
+    assert launching.command(frozen, home, 4)[-1].startswith('model.teacher.checkpoint=')
+
+
+TRAINING = """
+import json, pathlib, sys
+folder, config, fails = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+(folder / 't/vis_data').mkdir(parents=True, exist_ok=True)
+(folder / 't/t.log').write_text('2026/11/24 10:00:00 - mmengine\\n')
+if fails in config:
+    sys.exit(3)
+for n in range(20):
+    (folder / f'epoch_{n}.pth').touch()
+steps = [dict(step=n, **{'accuracy/top1': 50.0 + n}) for n in (15, 16)]
+(folder / 't/vis_data/scalars.json').write_text('\\n'.join(map(json.dumps, steps)))
+with open(folder.parent / 'order.txt', 'a') as order:
+    order.write(config + '\\n')
+"""
+
+
+@pytest.mark.parametrize('fails', ['nothing', 'pretrain'])
+def test_runs_are_launched_in_order_and_recorded(home, tmp_path, monkeypatch, fails):
+    """With a program in place of training; a run whose origin failed is not started."""
+    script = tmp_path / 'training.py'
+    script.write_text(TRAINING)
+    monkeypatch.setattr(
+        launching,
+        'command',
+        lambda run, home, gpus: [
+            sys.executable,
+            str(script),
+            str(run.work_dir(home)),
+            run.config,
+            fails,
+        ],  # fmt: skip
+    )
+    wanted = Run(DEFAULT.config, REDUCED, 0)
+    said = []
+    left = launching.run_missing([wanted], home, 2, 1, float('inf'), said.append)
+    order = home.work / 'reduced/order.txt'
+    if fails == 'pretrain':
+        assert not order.exists() and wanted in left and len(left) == 2
+        assert any('ended with status 3' in line for line in said)
+        return
+    assert left == []
+    assert order.read_text().split() == [PRETRAINING.config, DEFAULT.config]
+    kept = records.read_records(home)
+    assert {run.config for run in kept} == {PRETRAINING.config, DEFAULT.config}
+    record = kept[wanted]
+    assert record['scores'] == {'fine-tuned': 66.0} and record['cpu_hours'] >= 0
+    assert launching.run_missing([wanted], home, 2, 1, float('inf'), said.append) == []
+    assert len(order.read_text().split()) == 2
+
+
+def program(monkeypatch, code: str) -> None:
+    """Put a program in place of training."""
+    for module in (launching, scripts):
+        monkeypatch.setattr(module, 'command', lambda *_: [sys.executable, '-c', code])
+
+
+def test_every_start_is_counted_and_what_it_prints_is_kept(home, monkeypatch):
+    program(monkeypatch, 'import os; print(os.environ["OMP_NUM_THREADS"])')
+    monkeypatch.setenv('OMP_NUM_THREADS', '5')
+    for run, threads in ((PRETRAINING, 5), (PRETRAINING._replace(budget=REDUCED), 1)):
+        assert [launching.launch(run, home, 1) for _ in range(2)] == [0, 0]
+        folder = run.work_dir(home)
+        assert (folder / 'printed.txt').read_text() == f'{threads}\n' * 2
+        assert len((folder / 'usage.jsonl').read_text().splitlines()) == 2
+
+
+def test_a_run_that_stopped_with_status_0_is_not_done(home, monkeypatch):
+    """As it may where a launcher takes any other for a failure."""
+    program(monkeypatch, '')
+    said = []
+    left = launching.run_missing([PRETRAINING], home, 1, 1, float('inf'), said.append)
+    assert left == [PRETRAINING] and records.read_records(home) == {}
+    assert 'ended with status 0 before its end' in said[1]
+
+
+def test_a_run_that_is_done_is_recorded_without_being_run(home):
+    write_run(DEFAULT.work_dir(home), [{'accuracy/top1': 83.5, 'step': 100}])
+    assert launching.run_missing([DEFAULT], home, 1, 1, 0.0, print) == []
+    assert records.read_records(home)[DEFAULT]['scores'] == {'fine-tuned': 83.5}
+
+
+def test_nothing_is_started_after_the_deadline(home):
+    wanted = Run(DEFAULT.config, REDUCED, 0)
+    left = launching.run_missing([wanted], home, 2, 1, 0.0, lambda text: None)
+    assert [run.config for run in left] == [PRETRAINING.config, DEFAULT.config]
+
+
+def test_a_run_that_waits_for_its_turn_is_not_started_after_the_deadline(home, monkeypatch):
+    """One at a time, each 10 s long."""
+    now, started = [0.0], []
+
+    def launch(run, home, gpus):
+        started.append(run)
+        now[0] += 10
+        return 1
+
+    monkeypatch.setattr(launching, 'time', SimpleNamespace(time=lambda: now[0]))
+    monkeypatch.setattr(launching, 'launch', launch)
+    seeds = [PRETRAINING._replace(seed=seed) for seed in range(3)]
+    assert set(launching.run_missing(seeds, home, 1, 1, 15.0, str)) == set(seeds)
+    assert started == seeds[:2]
+
+
+def test_weights_of_another_project_have_to_be_there(home):
+    dino = Run('finetune/baselines/dino_vitb_300e_finetune_100e')
+    with pytest.raises(ValueError, match='checkpoints/dino_vitb_300e.pth, found no file'):
+        launching.run_missing([dino], home, 1, 8, float('inf'), print)
+
+
+def test_jobs_for_slurm_wait_for_their_origins(home, tmp_path):
+    runs = launching.missing([DEFAULT], home)
+    scripts.write_scripts(runs, home, 8, tmp_path / 'jobs')
+    submit = (tmp_path / 'jobs/submit.sh').read_text().splitlines()
+    assert submit[-2] == f'job_0=$(sbatch --parsable {tmp_path}/jobs/bootmae_vitb_300e_seed0.sh)'
+    assert '--dependency=afterok:${job_0}' in submit[-1]
+    job = (tmp_path / 'jobs/bootmae_vitb_300e_seed0.sh').read_text()
+    assert 'tools/dist_train.sh' in job and '#SBATCH --gpus=8' in job
+
+
+def started_job(home: Home, folder: Path, monkeypatch, code: str) -> subprocess.Popen:
+    """The script of a run, and a scontrol that notes what it is asked in ``queued``."""
+    program(monkeypatch, code)
+    scripts.write_scripts([PRETRAINING], home, 8, folder / 'jobs')
+    (folder / 'bin').mkdir()
+    scontrol = folder / 'bin/scontrol'
+    scontrol.write_text(f'#!/bin/sh\necho "$@" >{shlex.quote(str(folder / "queued"))}\n')
+    scontrol.chmod(0o755)
+    path = f'{scontrol.parent}:{os.environ["PATH"]}'
+    env = {**os.environ, 'PATH': path, 'SLURM_JOB_ID': '17'}
+    script = folder / 'jobs/bootmae_vitb_300e_seed0.sh'
+    return subprocess.Popen([script], env=env, start_new_session=True)
+
+
+@pytest.mark.parametrize('at_once', [False, True])
+@pytest.mark.parametrize('status', [0, 3, 99])
+def test_a_job_that_can_go_on_is_queued_again(home, tmp_path, monkeypatch, status, at_once):
+    if at_once:
+        (tmp_path / 'trap').write_text(CHILD_ENDS_FIRST)
+        monkeypatch.setenv('BASH_ENV', str(tmp_path / 'trap'))
+    job = started_job(home, tmp_path, monkeypatch, f'import sys; sys.exit({status})')
+    assert job.wait() == status
+    queued = tmp_path / 'queued'
+    assert (queued.read_text() if queued.exists() else None) == (
+        'requeue 17\n' if status == 99 else None
+    )
+
+
+STOPPING = """
+import os, pathlib, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+pathlib.Path({ready!r}).touch()
+signal.sigwait([signal.SIGUSR1])
+sys.exit(99)
+"""
+
+
+def test_a_job_hands_the_signal_on_and_waits_for_the_checkpoint(home, tmp_path, monkeypatch):
+    """The signal that Slurm sends to the script alone two minutes before the end."""
+    ready = tmp_path / 'ready'
+    job = started_job(home, tmp_path, monkeypatch, STOPPING.format(ready=str(ready)))
+    try:
+        for _ in range(6000):
+            if ready.exists() and handles(job.pid, signal.SIGUSR1):
+                break
+            assert job.poll() is None
+            time.sleep(0.01)
+        job.send_signal(signal.SIGUSR1)
+        assert job.wait() == 99
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(job.pid, signal.SIGKILL)
+    assert (tmp_path / 'queued').read_text() == 'requeue 17\n'
+
+
+def handles(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal."""
+    status = Path(f'/proc/{pid}/status').read_text()
+    (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith('SigCgt'))
+    return bool(int(caught, 16) >> number - 1 & 1)
+
+
+def test_the_plan_adds_up(home):
+    """The hours of those that have a time, and 300 × 1,281,167 or 160,000 × 16 images."""
+    configs = ['pretrain/bootmae_vitb_300e', 'pretrain/mae/mae_vitb_300e']
+    runs = [Run(config) for config in (*configs, 'seg/upernet_bootmae_vitb_160k')]
+    text = planning.plan(runs, home, 8)
+    hours = (0.660 + 0.473) * 1_281_167 * 300 / 256 / 3600
+    assert f'\n{hours:.0f} A100 hours for the 2 of 3 runs that the paper has a time of' in text
+    lines = [line.split() for line in text.splitlines()[1:4]]
+    assert [line[0] for line in lines] == [run.config for run in runs]
+    assert [line[-2] for line in lines] == ['384,350,100', '384,350,100', '2,560,000']
+    assert lines[2][-1] == '–'
+
+
+def test_the_paper_s_hours(home):
+    """1,281,167 images, 300 epochs, the times of Table 5."""
+    images = 1_281_167 * 300 / 256 / 3600
+    expected = {
+        'pretrain/bootmae_vitb_300e': 0.660 * images,
+        'pretrain/ablations/bootmae_vitb_300e_teacher_25': 0.407 * images,
+        'pretrain/mae/mae_vitb_300e': 0.473 * images,
+        'pretrain/ablations/bootmae_vitb_300e_depth_4': None,
+        'pretrain/ablations/bootmae_vitb_300e_context_low_none': None,
+        'pretrain/bootmae_vitl_300e': None,
+        DEFAULT.config: None,
+    }
+    for config, hours in expected.items():
+        found = planning.a100_hours(Run(config), home)
+        assert found == (None if hours is None else pytest.approx(hours)), config
+
+
+# ---------------------------------------------------------------------------------------------
+# Tables
+
+
+TOY = Table(
+    'toy', 'A toy', ('row',),
+    (
+        Row(('a',), (Score(TOP1, 80.0, 'finetune/a'),)),
+        Row(('b',), (Score(TOP1, 82.0, 'finetune/b'),)),
+        Row(('c',), (Score(TOP1, 81.0, 'finetune/c'),)),
+        Row(('quoted',), (Score(TOP1, 79.0, None),)),
+    ),
+    references=(0,),
+)  # fmt: skip
+
+
+def toy_records(budget: str, **values: list[float]) -> dict:
+    return {
+        Run(f'finetune/{name}', budget, seed): {'scores': {'fine-tuned': value}}
+        for name, column in values.items()
+        for seed, value in enumerate(column)
+    }
+
+
+def test_a_table_shows_mean_spread_and_differences():
+    found = toy_records(REDUCED, a=[10.0, 14.0], b=[20.0]) | toy_records(FULL, c=[81.4])
+    _, rows = tables.rows_of(TOY, found)
+    spread = statistics.stdev([10.0, 14.0])
+    assert rows == [
+        (
+            'a',
+            'fine-tuned',
+            '80.0',
+            f'12.0 ± {spread:.1f} (2)',
+            '–',
+            '+0.0',
+            '+0.0',
+            'reduced budget',
+        ),
+        ('b', 'fine-tuned', '82.0', '20.0', '–', '+2.0', '+8.0', 'reduced budget'),
+        ('c', 'fine-tuned', '81.0', '81.4', '+0.4', '+1.0', '–', 'reproduced'),
+        ('quoted', 'fine-tuned', '79.0', '–', '–', '-1.0', '–', 'quoted'),
+    ]
+
+
+def test_a_row_is_compared_with_the_reference_of_its_own_encoder():
+    [table] = paper.select(['6'])
+    assert {table.reference_of(row).cells for row in table.rows[:10]} == {('ViT-B', 'MAE', '800')}
+    assert {table.reference_of(row).cells for row in table.rows[10:]} == {('ViT-L', 'MAE', '800')}
+    _, rows = tables.rows_of(table, {})
+    large = next(row for row in rows if row[:4] == ('ViT-L', 'BootMAE', '800', 'linear'))
+    assert large[-3] == '+3.2'  # 77.1 against MAE's 73.9
+    assert any('ViT-B, MAE, 800 or ViT-L, MAE, 800' in said for said in pages.remarks(table, {}))
+    [table] = paper.select(['2'])
+    assert {table.reference_of(row).cells for row in table.rows} == {('yes', 'yes')}
+
+
+def test_headings_of_tables():
+    headings = [paper.TABLES[name].heading for name in ('4a', 'fig3', 'masks')]
+    assert [heading.partition(':')[0] for heading in headings] == [
+        'Table 4a', 'Fig. 3', 'Beyond the paper',
+    ]  # fmt: skip
+
+
+def test_a_number_and_its_spread_are_not_broken_over_lines():
+    page = pages.markdown(('ours',), [('12.0 ± 2.8 (2)',), ('two words',)])
+    assert page.splitlines()[2:] == ['| 12.0\xa0±\xa02.8\xa0(2) |', '| two words |']
+
+
+def test_full_runs_come_before_reduced_ones():
+    found = toy_records(REDUCED, a=[10.0]) | toy_records(FULL, a=[80.1, 80.3])
+    score = TOY.rows[0].scores[0]
+    assert tables.ours(found, score).shown(1) == '80.2 ± 0.1 (2)'
+    assert tables.ours(found, score, REDUCED).shown(3) == '10.000'
+
+
+def test_the_order_of_rows_is_compared_with_the_papers():
+    """Against the definition, pair by pair: b > c > a in the paper."""
+    values = dict(a=[10.0, 11.0, 12.0], b=[30.0, 31.0, 32.0], c=[8.0, 9.5, 11.0])
+    [counts] = tables.agreement(TOY, toy_records(REDUCED, **values), REDUCED).values()
+    expected = [0, 0, 0]
+    for (first, high), (second, low) in itertools.combinations(dict(b=82, c=81, a=80).items(), 2):
+        assert high > low
+        x, y = values[first], values[second]
+        gap = statistics.mean(x) - statistics.mean(y)
+        error = (statistics.variance(x) / 3 + statistics.variance(y) / 3) ** 0.5
+        expected[2 if abs(gap) <= 2 * error else int(gap < 0)] += 1
+    assert tuple(counts) == tuple(expected) == (2, 0, 1)
+    reverse = toy_records(REDUCED, a=[50.0, 51.0], b=[10.0, 11.0])
+    assert tables.agreement(TOY, reverse, REDUCED)['fine-tuned'] == (0, 1, 0)
+    single = toy_records(REDUCED, a=[50.0], b=[10.0])
+    assert tables.agreement(TOY, single, REDUCED)['fine-tuned'] == (0, 0, 1)
+
+
+@pytest.mark.parametrize(('gap', 'counts'), [(2.7, (0, 0, 1)), (2.9, (1, 0, 0)), (-2.9, (0, 1, 0))])
+def test_rows_are_ranked_from_twice_the_standard_error_on(gap, counts):
+    """Variance 2, two seeds each: 2 × sqrt(2 / 2 + 2 / 2) = 2.83."""
+    found = toy_records(REDUCED, a=[0.0, 2.0], b=[gap, gap + 2])
+    assert tables.agreement(TOY, found, REDUCED)['fine-tuned'] == counts
+
+
+def test_a_line_says_where_a_number_comes_from():
+    """The hours of all devices, and of the processor where they were counted."""
+    record = dict(
+        versions=dict(device='A100', torch='2.10.0', mmengine='0.10.7'), hours=1.5,
+        device_hours=12.0, cpu_hours=None, checkpoint='c/epoch_4.pth', log=None,
+    )  # fmt: skip
+    kept = {
+        Run('finetune/a', FULL, 1): record,
+        Run('finetune/a', REDUCED, 0): {**record, 'cpu_hours': 2.345},
+        Run('finetune/d'): record,
+    }
+    versions = 'torch 2.10.0, mmengine 0.10.7'
+    assert tables.provenance(TOY, kept) == [
+        ('finetune/a', '1', 'full', '12', 'A100', versions, 'c/epoch_4.pth', '–'),
+        (
+            *('finetune/a', '0', 'reduced', '12 (2.35 of processor)', 'A100', versions),
+            *('c/epoch_4.pth', '–'),
+        ),
+    ]
+
+
+def test_tables_are_chosen_by_name():
+    assert [table.name for table in paper.select(['4', 'fig3'])] == ['4a', '4b', 'fig3']
+    assert [table.name for table in paper.select(['all'])][-2:] == ['fig3', 'masks']
+    assert len(paper.select(['all'])) == 12 + 1  # the paper's and ours
+    with pytest.raises(ValueError, match="found '10'"):
+        paper.select(['10'])
+
+
+# ---------------------------------------------------------------------------------------------
+# The command line and the pages
+
+
+def test_the_pages_are_up_to_date():
+    """`python tools/reproduce.py pages` writes them."""
+    said = []
+    home = Home(ROOT / 'configs', ROOT / 'work_dirs', ROOT / 'results')
+    assert pages.write_pages(home, check=True, say=said.append) == 0, said
+
+
+def test_a_stale_page_is_found_and_written(tmp_path):
+    home = Home(tmp_path / 'configs', tmp_path / 'work_dirs', tmp_path / 'results')
+    for kind in ('pretrain', 'finetune', 'linear', 'seg', 'det'):
+        (home.configs / kind).mkdir(parents=True)
+    (tmp_path / 'docs').mkdir()
+    config = home.configs / 'seg/one.py'
+    config.write_text('"""What it is.\n\nExpect     49.1 mIoU,\n           single scale\n"""\n')
+    assert pages.write_pages(home, check=True, say=str) == 1
+    assert not (home.configs / 'seg/README.md').exists()
+    assert pages.write_pages(home, check=False, say=str) == 0
+    assert pages.write_pages(home, check=True, say=str) == 0
+    page = (home.configs / 'seg/README.md').read_text()
+    assert '| [one](one.py) | What it is. | 49.1 mIoU, single scale |' in page
+    config.write_text('"""What it was."""\n')
+    assert pages.write_pages(home, check=True, say=str) == 1
+
+
+def test_the_cost_of_the_reduced_runs_is_their_processor_time(home):
+    """Apart: what only a table beyond the paper asks for, by itself or as another's origin."""
+    beyond = 'ablations/bootmae_vitb_300e_random'
+    used = [
+        (paper.BOOTMAE_800, REDUCED, 1.25), ('pretrain/bootmae_vitb_800e', REDUCED, 0.5),
+        (paper.BOOTMAE_300, REDUCED, None), (paper.BOOTMAE_800, FULL, 800.0),
+        (f'pretrain/{beyond}', REDUCED, 4.0), (f'finetune/{beyond}_finetune_100e', REDUCED, 2.0),
+    ]  # fmt: skip
+    found = {Run(config, budget): {'cpu_hours': hours} for config, budget, hours in used}
+    shown = pages.spent(found, home)
+    assert '3 runs took 1.75 hours' in shown and '2 more' in shown and ' 6.00;' in shown
+    assert 'more' not in pages.spent(dict(list(found.items())[:3]), home)
+    assert pages.spent({}, home) == ''
+
+
+def test_the_command_line(home, monkeypatch, capsys, tmp_path):
+    tool = load_tool('reproduce')
+    monkeypatch.setattr(tool, 'Home', lambda: home)
+    monkeypatch.setattr(planning.Path, 'cwd', lambda: ROOT)
+    assert tool.main(['list', '2']) == 0
+    assert 'bootmae_vitb_300e_context_low_none_finetune_100e' in capsys.readouterr().out
+    assert tool.main(['plan', '2', '--rows', 'no no']) == 0
+    printed = capsys.readouterr().out
+    assert 'context_none_none' in printed and 'context_low_none' not in printed
+    assert '\nbash tools/dist_train.sh configs/pretrain/ablations/bootmae' in printed
+    assert 'tools/plan.py CONFIG --gpus 8 measures' in printed
+    assert tool.main(['plan', '2', '--rows', 'no no', '--budget', 'reduced']) == 0
+    printed = capsys.readouterr().out
+    assert 'with run for plan' in printed and 'A100 hours for' not in printed
+    monkeypatch.setattr(tool.launching, 'missing', lambda runs, home: [])
+    assert tool.main(['plan', '2']) == 0
+    assert f'record of every run below {home.results}/full; remove one' in capsys.readouterr().out
+    monkeypatch.undo()
+    monkeypatch.setattr(tool, 'Home', lambda: home)
+    assert tool.main(['plan', '6', '--budget', 'reduced', '--rows', 'DINO']) == 0
+    assert 'left out: Expected finetune/baselines/dino' in capsys.readouterr().out
+    drawn = []
+    monkeypatch.setattr(tool.data_sets, 'draw', lambda folder, say: drawn.append(folder))
+    assert tool.main(['run', '6', '--budget', 'reduced', '--rows', 'DINO']) == 0
+    assert drawn == [Path('data')]
+    assert tool.main(['run', '2', '--scripts', str(tmp_path / 'jobs')]) == 0
+    assert len(list((tmp_path / 'jobs').glob('*.sh'))) == 7
+    assert tool.main(['table', '2']) == 0
+    assert 'not run' in capsys.readouterr().out
+    assert tool.main(['table', '12']) == 2
+    assert 'Expected tables out of 1, 2' in capsys.readouterr().err
+    assert tool.main(['run', '2', '--scripts', 'jobs', '--budget', 'reduced']) == 2
+    assert 'Expected full runs with --scripts, found --budget reduced' in capsys.readouterr().err
+
+
+def test_the_command_line_refuses_what_cannot_be(tmp_path, monkeypatch, capsys):
+    tool = load_tool('reproduce')
+    for name in ('gpus', 'jobs'):
+        with pytest.raises(SystemExit, match='2'):
+            tool.main(['run', '2', f'--{name}', '0'])
+        assert f'--{name} expects a number from 1 up, found 0' in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    assert tool.main(['list', '2']) == 2
+    assert f'found none in {tmp_path}; go to the root of a clone' in capsys.readouterr().err
+
+
+def test_scripts_can_be_submitted_from_anywhere(home, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scripts.write_scripts([PRETRAINING], home, 8, Path('jobs'))
+    submit = (tmp_path / 'jobs/submit.sh').read_text()
+    assert f'--parsable {tmp_path}/jobs/bootmae_vitb_300e_seed0.sh)' in submit
+
+
+def test_the_command_line_asks_for_every_row_and_seed():
+    tool = load_tool('reproduce')
+    line = ['plan', '2', '--rows', 'yes', '--seeds', '3', '5', '--budget', 'reduced']
+    low_none = 'finetune/ablations/bootmae_vitb_300e_context_low_none_finetune_100e'
+    expected = [Run(config, REDUCED, s) for s in (3, 5) for config in (low_none, DEFAULT.config)]
+    assert tool.wanted_runs(tool.parse_args(line)) == expected
+    with pytest.raises(ValueError, match=r"--rows to leave some rows, found none with \['maybe'\]"):
+        tool.wanted_runs(tool.parse_args(['plan', '2', '--rows', 'maybe']))
+
+
+def test_the_command_line_runs_for_so_many_minutes(home, monkeypatch, capsys):
+    tool, asked = load_tool('reproduce'), []
+
+    def run_missing(runs, home, *arguments):
+        asked.append(arguments[:3])
+        return runs[:1] if len(asked) == 1 else []
+
+    monkeypatch.setattr(tool, 'Home', lambda: home)
+    monkeypatch.setattr(tool, 'time', SimpleNamespace(time=lambda: 1000.0))
+    monkeypatch.setattr(tool.launching, 'run_missing', run_missing)
+    line = ['run', '2', '--gpus', '4', '--jobs', '3']
+    assert tool.main([*line, '--minutes', '2']) == 1
+    assert 'not done: finetune/ablations/bootmae_vitb_300e_context_no' in capsys.readouterr().out
+    assert tool.main(line) == 0
+    assert asked == [(3, 4, 1120.0), (3, 4, float('inf'))]
+
+
+def test_the_command_line_records_what_is_done(home, monkeypatch, capsys):
+    tool = load_tool('reproduce')
+    monkeypatch.setattr(tool, 'Home', lambda: home)
+    small = DEFAULT._replace(budget=REDUCED, seed=2)
+    write_run(small.work_dir(home), [{'accuracy/top1': 83.5, 'step': 16}])
+    write_run(PRETRAINING.work_dir(home), trained(3))  # not done
+    assert tool.main(['record']) == 0
+    assert '1 runs are done' in capsys.readouterr().out
+    assert {run: record['scores'] for run, record in records.read_records(home).items()} == {
+        small: {'fine-tuned': 83.5}
+    }
+
+
+@pytest.mark.parametrize(
+    ('config', 'expected'),
+    [
+        (
+            'pretrain/ablations/bootmae_vitb_300e_context_middle_low',
+            {'regressor.context_layer': 1, 'regressor.depth': 1, 'regressor.embed_dims': 64},
+        ),
+        ('pretrain/ablations/bootmae_vitb_300e_depth_8', {'predictor.depth': 4}),
+        ('pretrain/ablations/bootmae_vitb_300e_width_256', {'regressor.embed_dims': 32}),
+        ('pretrain/ablations/bootmae_vitb_300e_teacher_75', {'teacher.fraction': 0.75}),
+        ('pretrain/mae/mae_vitb_300e', {'neck.num_patches': 64, 'neck.decoder_depth': 4}),
+    ],
+)
+def test_a_reduced_config_is_the_row_made_smaller(home, config, expected):
+    path = launching.write_reduced(Run(config, REDUCED, 3), home)
+    cfg = Config.fromfile(path)
+    for name, value in expected.items():
+        part, key = name.split('.')
+        assert cfg.model[part][key] == value
+    assert cfg.randomness.seed == 3 and cfg.train_cfg.max_epochs == 4
+    assert cfg.model.backbone.arch.embed_dims == 96
+
+
+def hooks_of(cfg: Config) -> dict[str, dict]:
+    return {hook.type: hook for hook in cfg.custom_hooks}
+
+
+def test_a_reduced_pretraining_has_masks_batch_and_schedule_of_its_size(home):
+    """Three quarters of 64 patches; 800 of the paper's epochs are 11 here, 300 are 4."""
+    run = Run('pretrain/ablations/bootmae_vitb_800e_joint_random', REDUCED)
+    cfg, loader = reduced_config(run, home), 'train_dataloader'
+    assert cfg[loader].dataset.pipeline[2] == dict(type='RandomMasking', grid=8, num_masked=48)
+    assert cfg.model.pixel_head.norm == 'patch'
+    assert cfg[loader].batch_size == cfg[loader].sampler.total_batch_size == 128
+    for config, epochs in ((run.config, 11), (PRETRAINING.config, 4)):
+        cfg = reduced_config(Run(config, REDUCED), home)
+        assert (cfg.train_cfg.max_epochs, cfg.param_scheduler[1].end) == (epochs, epochs)
+        decays = hooks_of(cfg)['MomentumTeacherHook'].milestones
+        assert decays == [(0, 0.99), (epochs / 2, 0.999)]
+
+
+def test_a_reduced_mae_has_neither_our_masks_nor_our_hooks(home):
+    cfg = reduced_config(Run('pretrain/mae/mae_vitb_300e', REDUCED), home)
+    pipeline = [step.type for step in cfg.train_dataloader.dataset.pipeline]
+    assert pipeline == ['LoadAnyImage', 'RandomCropFlip', 'PackInputs']
+    assert not {'MomentumTeacherHook', 'FeatureWeightHook'} & hooks_of(cfg).keys()
+    frozen = Run('pretrain/mae/mae_vitb_300e_feature_block', REDUCED, 1)
+    teacher = reduced_config(frozen, home).model.teacher
+    assert teacher.checkpoint == str(home.work / 'reduced/mae_vitb_800e_seed1/epoch_11.pth')
+
+
+@pytest.mark.parametrize(
+    ('config', 'start', 'mean'),
+    [
+        ('finetune/bootmae_vitb_finetune_100e', 'bootmae_vitb_800e', [127.5] * 3),
+        ('linear/baselines/mae_vitb_800e_linear_90e', 'mae_vitb_800e', [123.675, 116.28, 103.53]),
+        ('det/mask_rcnn_bootmae_vitb_1x', 'bootmae_vitb_800e', [127.5] * 3),
+        ('seg/baselines/scratch_vitb_upernet_160k', None, None),
+    ],
+)
+def test_a_reduced_transfer_starts_from_the_row_s_pretraining(home, config, start, mean):
+    model = reduced_config(Run(config, REDUCED, 2), home).model
+    if start is None:
+        assert model.backbone.init_cfg is None
+        return
+    origin = home.work / f'reduced/{start}_seed2/epoch_11.pth'
+    assert model.backbone.init_cfg == dict(type='PretrainedEncoder', checkpoint=str(origin))
+    assert list(model.data_preprocessor.mean) == mean
+
+
+def test_rows_without_a_reduced_form_are_refused(home):
+    for config, said in {
+        'finetune/bootmae_vitl_finetune_50e': "a row of ViT-B .* with arch='large'; run it in full",
+        'linear/baselines/dino_vitb_300e_linear_90e': 'found weights of another project',
+    }.items():
+        with pytest.raises(ValueError, match=said):
+            reduced_config(Run(config, REDUCED), home)
+
+
+@pytest.mark.parametrize('config', sorted({*DEMO.values()}))
+def test_a_reduced_run_logs_its_last_evaluation_at_its_length(config):
+    """mmengine files the scores of a run that counts iterations under epoch 0 otherwise, and the
+    run never counts as done."""
+    cfg = Config.fromfile(ROOT / f'configs/demo/{config}.py')
+    counts_epochs = cfg.train_cfg.get('by_epoch', cfg.train_cfg.get('type') != 'IterBasedTrainLoop')
+    assert cfg.get('log_processor', {}).get('by_epoch', True) is counts_epochs
+    assert cfg.default_hooks.logger.get('log_metric_by_epoch', True) is counts_epochs
