@@ -221,7 +221,7 @@ class TestSamples:
         """Another interpreter, whose hash seed and generators differ."""
         code = (
             'import sys, random, numpy, torch\n'
-            'import bootmae_mm\n'
+            'import bootmae_mm.registration\n'
             'from tests.data.test_sampling import digests\n'
             'random.seed(99), numpy.random.seed(99), torch.manual_seed(99)\n'
             'print("FOUND", sorted(digests(sys.argv[1]).items()))\n'
