@@ -7,7 +7,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-# Tools that work in a clone only.
+# Tools that work in a clone only; pyproject.toml leaves out what they import.
 OF_A_CHECKOUT = ('setup_env.py', 'demo.py', 'metafiles.py', 'reproduce.py')
 
 

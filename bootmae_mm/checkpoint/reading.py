@@ -1,9 +1,10 @@
-"""Reading weights from files that need not be trusted."""
+"""Reading checkpoints from files that need not be trusted: no code in them is ever run."""
 
 import logging
 import re
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from .release import State
 
 
 def read_state_dict(path: str | Path) -> State:
-    """Read the weights of a checkpoint file without ever running code in it.
+    """Read the weights of a checkpoint file.
 
     Reads PyTorch files of mmengine, of the release and of bare weights; and safetensors, known by
     their suffix ``.safetensors``.
@@ -31,16 +32,9 @@ def read_state_dict(path: str | Path) -> State:
             mmengine's log buffers and the parsed arguments of a command line, or no weights are in
             it.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f'Expected a checkpoint file, found nothing at {str(path)!r}.')
-    try:
-        content = _read(path)
-    except Exception as error:  # a damaged file makes torch's reader raise almost anything
-        raise ValueError(
-            f'Expected a checkpoint of tensors, found a file that is damaged or holds other '
-            f'objects at {str(path)!r} ({_reason(error)}); fetch it anew or give another.'
-        ) from error
+    path = _existing(path)
+    with _damage_told(path, 'a checkpoint of tensors', '; fetch it anew or give another'):
+        content = load_file(path) if path.suffix == '.safetensors' else _load_compared(path)
     for key in ('state_dict', 'model', 'module'):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -49,13 +43,71 @@ def read_state_dict(path: str | Path) -> State:
     return {name: value for name, value in content.items() if isinstance(value, Tensor)}
 
 
-def _read(path: Path) -> object:
-    """All that is in a file."""
-    if path.suffix == '.safetensors':
-        return load_file(path)
-    has_sums = check_sums(path)
+def read_checkpoint(path: str | Path, mmap: bool = False) -> dict:
+    """All of a checkpoint that mmengine's runner wrote, check sums not compared.
+
+    Args:
+        path: The file to read.
+        mmap: Leave the tensors' values on the disk until they are used.
+
+    Raises:
+        ValueError: If there is no such file, it is damaged, or it is no checkpoint of a run.
+    """
+    path = _existing(path)
+    with _damage_told(path, 'a checkpoint of a run'):
+        content = _load(path, mmap)
+    if not isinstance(content, Mapping) or not isinstance(content.get('meta'), Mapping):
+        raise ValueError(
+            f'Expected a checkpoint of a run at {str(path)!r}, found weights without the state of '
+            'their run; load them with load_from or an init_cfg instead.'
+        )
+    return content
+
+
+def read_meta(path: str | Path) -> dict:
+    """What a checkpoint says about its run, without reading the tensors.
+
+    Raises:
+        ValueError: As :func:`read_checkpoint`.
+    """
+    return read_checkpoint(path, mmap=True)['meta']
+
+
+def damage(path: str | Path) -> str | None:
+    """Why a file is not as PyTorch wrote it, by the check sums in it; None if it is."""
+    try:
+        return None if check_sums(path) else 'it has no check sums'
+    except Exception as error:  # zipfile, too, raises almost anything for a damaged file
+        return str(error) or type(error).__name__
+
+
+def _existing(path: str | Path) -> Path:
+    if not Path(path).is_file():
+        raise ValueError(f'Expected a checkpoint file, found nothing at {str(path)!r}.')
+    return Path(path)
+
+
+@contextmanager
+def _damage_told(path: Path, expected: str, remedy: str = '') -> Iterator[None]:
+    """Say of a file that cannot be read what is wrong with it."""
+    try:
+        yield
+    except Exception as error:  # a damaged file makes torch's reader raise almost anything
+        raise ValueError(
+            f'Expected {expected}, found a file that is damaged or holds other objects at '
+            f'{str(path)!r} ({_reason(error)}){remedy}.'
+        ) from error
+
+
+def _load(path: Path, mmap: bool = False) -> object:
     with torch.serialization.safe_globals(_safe_globals()):
-        content = torch.load(path, map_location='cpu', weights_only=True)
+        return torch.load(path, map_location='cpu', weights_only=True, mmap=mmap)
+
+
+def _load_compared(path: Path) -> object:
+    """All that is in a file, after a look at its check sums."""
+    has_sums = check_sums(path)
+    content = _load(path)
     if not has_sums:
         print_log(
             f'{str(path)!r} has no check sums, so a change inside one of its tensors would go '

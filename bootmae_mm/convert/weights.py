@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..checkpoint import State
-from ..checkpoint.whole import read_meta
+from ..checkpoint.reading import read_meta
 
 HEADS = {384: 6, 768: 12, 1024: 16, 1280: 16}  # ViT-S, B, L, H, by width
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.logging import print_log
 from mmengine.model import ModuleList
+from mmengine.registry import WEIGHT_INITIALIZERS
 from mmpretrain.models.backbones import VisionTransformer
 from mmpretrain.models.utils import resize_pos_embed
 from mmpretrain.registry import MODELS
@@ -51,7 +52,7 @@ class BootMAEViT(VisionTransformer):
         norm_cfg: Config of the norms.
         **kwargs: Of :class:`mmpretrain.models.VisionTransformer`: ``img_size``, ``patch_size``,
             ``out_indices``, ``out_type``, ``final_norm``, ``frozen_stages``, ``init_cfg``, which
-            may also be ``dict(type='PretrainedEncoder', checkpoint=path)``.
+            may also be a :class:`PretrainedEncoder`.
 
     Raises:
         ValueError: If ``arch`` is not known or incomplete, the heads do not divide the width or 4
@@ -157,15 +158,12 @@ class BootMAEViT(VisionTransformer):
     def init_weights(self) -> None:
         """Initialise as the authors' release does, or load ``init_cfg``'s weights.
 
-        ``dict(type='PretrainedEncoder', checkpoint=path)`` loads every tensor or fails
-        (:func:`bootmae_mm.encoder.loading.load_encoder`), and so does ``Pretrained`` here, with or
-        without its ``prefix``: mmengine's own only logs a warning when nothing fits.
+        :class:`PretrainedEncoder` loads every tensor or fails, and so does ``Pretrained`` here,
+        with or without its ``prefix``: mmengine's own only logs a warning when nothing fits.
         """
         cfg = self.init_cfg if isinstance(self.init_cfg, dict) else {}
         if cfg.get('type') in ('PretrainedEncoder', 'Pretrained'):
-            report = load_encoder(self, read_state_dict(cfg['checkpoint']))
-            print_log(f'{cfg["checkpoint"]}: {report}', logger='current')
-            self._check_fixed_pos_embed()
+            PretrainedEncoder(cfg['checkpoint'])(self)
             return
         super().init_weights()
         init_linears_(self.layers)
@@ -276,6 +274,36 @@ class BootMAEViT(VisionTransformer):
         return tuple(
             -(-length // side) for length, side in zip(images_BCHW.shape[2:], sides, strict=True)
         )
+
+
+@WEIGHT_INITIALIZERS.register_module()
+class PretrainedEncoder:
+    """``init_cfg=dict(type='PretrainedEncoder', checkpoint=path)``: an encoder starts with all the
+    weights of a checkpoint in any layout that :func:`.loading.load_encoder` reads.
+
+    Args:
+        checkpoint: The file to read.
+        prefix: Ignored, since the layout is recognised; mmengine's ``Pretrained`` needs it.
+    """
+
+    def __init__(self, checkpoint: str, prefix: str | None = None) -> None:
+        self.checkpoint = checkpoint
+
+    def __call__(self, encoder: BootMAEViT) -> None:
+        """Load and log what was loaded.
+
+        Raises:
+            ValueError: If the model is no ``BootMAEViT``, whose parts would be initialised anew
+                afterwards, or the checkpoint does not fit.
+        """
+        if not isinstance(encoder, BootMAEViT):
+            raise ValueError(
+                'Expected the init_cfg PretrainedEncoder in a BootMAEViT, found it in a '
+                f"{type(encoder).__name__}; use mmengine's Pretrained with its prefix there."
+            )
+        report = load_encoder(encoder, read_state_dict(self.checkpoint))
+        print_log(f'{self.checkpoint}: {report}', logger='current')
+        encoder._check_fixed_pos_embed()
 
 
 def require_blocks(indices: int | Sequence[int], num_layers: int) -> None:

@@ -8,6 +8,7 @@ Shape suffixes: see :mod:`bootmae_mm.encoder.tokens`.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +21,18 @@ from torch import Tensor
 from ..encoder import tokens
 from .heads import spread
 from .teacher import MomentumTeacher
+
+
+class Encoded(NamedTuple):
+    """What the encoder makes of the visible patches, the class token first.
+
+    Attributes:
+        latent_BTD: Output of the last block after the final norm.
+        outputs: Output ``(B, T, D)`` of every block that a decoder has as context, un-normalised.
+    """
+
+    latent_BTD: Tensor
+    outputs: dict[int, Tensor]
 
 
 @MODELS.register_module()
@@ -122,28 +135,33 @@ class BootMAE(BaseSelfSupervisor):
         ids_visible_BV, ids_masked_BM = self.patch_ids(data_samples, inputs.device)
         self.require_sizes(inputs, ids_visible_BV.shape[1] + ids_masked_BM.shape[1])
         weight_BM = self.token_weights(ids_masked_BM)
-        latent_BTD, context = self.encode_visible(inputs, ids_visible_BV)
+        encoded = self.encode(inputs, ids_visible_BV)
 
-        log, total = {}, 0.0
+        loss, parts, shown = 0.0, {}, {}
         if self.regressor is not None:
-            pixels = self.regressor(latent_BTD, context(self.regressor), ids_masked_BM)
+            pixels = self.predict_pixels(encoded, ids_masked_BM)
             target = self.pixel_head.target(inputs, ids_masked_BM, self.patch_size)
-            log['L_pixel'] = self.pixel_head.loss(pixels, target, weight_BM)
-            log['pixel_spread'] = spread(pixels)
-            total = total + log['L_pixel']
+            parts['L_pixel'] = self.pixel_head.loss(pixels, target, weight_BM)
+            shown['pixel_spread'] = pixels
+            loss = loss + parts['L_pixel']
         if self.predictor is not None:
-            K = self.teacher.num_targets(self.grid[0] * self.grid[1], ids_masked_BM.shape[1])
-            features = self.predictor(
-                latent_BTD, context(self.predictor), ids_masked_BM, num_predicted=K
-            )
-            target = self.feature_head.target(self.teacher(inputs, ids_masked_BM[:, :K]))
-            log['L_feature'] = self.feature_head.loss(features, target, weight_BM[:, :K])
-            log.update(feature_spread=spread(features), teacher_spread=spread(target))
-            log['feature_weight'] = inputs.new_tensor(self.feature_weight)
-            total = total + self.feature_weight * log['L_feature']
-            if isinstance(self.teacher, MomentumTeacher):
-                log['teacher_decay'] = inputs.new_tensor(self.teacher.decay)
-        return dict(loss=total, **log)
+            ids_BK = self.target_ids(ids_masked_BM)
+            features = self.predict_features(encoded, ids_masked_BM)
+            target = self.feature_head.target(self.teacher(inputs, ids_BK))
+            weight_BK = weight_BM[:, : ids_BK.shape[1]]
+            parts['L_feature'] = self.feature_head.loss(features, target, weight_BK)
+            shown.update(feature_spread=features, teacher_spread=target)
+            loss = loss + self.feature_weight * parts['L_feature']
+        return dict(loss=loss, **parts, **self.monitored(shown))
+
+    def monitored(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the log shows beside the losses: the outputs' spreads, and the schedules."""
+        log = {name: spread(output) for name, output in outputs.items()}
+        settings = dict(feature_weight=self.feature_weight) if self.predictor is not None else {}
+        if isinstance(self.teacher, MomentumTeacher):
+            settings['teacher_decay'] = self.teacher.decay
+        like = next(iter(log.values()))
+        return {**log, **{name: like.new_tensor(value) for name, value in settings.items()}}
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """The loss to minimise, and the log: every value averaged over the processes, as a float.
@@ -188,12 +206,41 @@ class BootMAE(BaseSelfSupervisor):
         mask_BN = tokens.mask_from_ids(ids_masked_BM, self.grid[0] * self.grid[1])
         return tokens.centre_weights(mask_BN, self.grid).gather(1, ids_masked_BM)
 
-    def encode_visible(self, images_BCHW: Tensor, ids_visible_BV: Tensor):
-        """The latent Ẑ of [class, visible] and a function from a decoder to its context."""
+    def encode(self, images_BCHW: Tensor, ids_visible_BV: Tensor) -> Encoded:
+        """Encode the visible patches, and keep what the decoders are handed as context."""
         decoders = [d for d in (self.regressor, self.predictor) if d is not None]
         taps = {d.context_layer for d in decoders} - {None}
-        last_BTD, tapped = self.backbone.encode(images_BCHW, ids_visible_BV, taps)
-        return self.backbone.ln1(last_BTD), lambda decoder: tapped.get(decoder.context_layer)
+        last_BTD, outputs = self.backbone.encode(images_BCHW, ids_visible_BV, taps)
+        return Encoded(self.backbone.ln1(last_BTD), outputs)
+
+    def predict_pixels(
+        self, encoded: Encoded, ids_masked_BM: Tensor, predict_visible: bool = False
+    ) -> Tensor:
+        """The regressor's normalised pixels of the masked patches (eq. 2), ``(B, M, P)``, after
+        those of the visible ones if ``predict_visible``."""
+        context_BTD = encoded.outputs.get(self.regressor.context_layer)
+        return self.regressor(
+            encoded.latent_BTD, context_BTD, ids_masked_BM, predict_visible=predict_visible
+        )
+
+    def predict_features(
+        self, encoded: Encoded, ids_masked_BM: Tensor, predict_visible: bool = False
+    ) -> Tensor:
+        """The predictor's features (eq. 3) of the patches :meth:`target_ids`, ``(B, K, D)``, after
+        those of the visible ones if ``predict_visible``."""
+        context_BTD = encoded.outputs.get(self.predictor.context_layer)
+        return self.predictor(
+            encoded.latent_BTD,
+            context_BTD,
+            ids_masked_BM,
+            num_predicted=self.target_ids(ids_masked_BM).shape[1],
+            predict_visible=predict_visible,
+        )
+
+    def target_ids(self, ids_masked_BM: Tensor) -> Tensor:
+        """The masked patches that the teacher gives a target for, ``(B, K)``: the first ones."""
+        num_patches = self.grid[0] * self.grid[1]
+        return ids_masked_BM[:, : self.teacher.num_targets(num_patches, ids_masked_BM.shape[1])]
 
 
 def whole_patches(backbone) -> int:

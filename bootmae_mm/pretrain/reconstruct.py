@@ -44,10 +44,8 @@ def reconstruct(
     """
     if model.regressor is None:
         raise ValueError('Pictures need a model that predicts pixels, found none: no regressor.')
-    latent_BTD, context = model.encode_visible(images_BCHW, ids_visible_BV)
-    pred = model.regressor(
-        latent_BTD, context(model.regressor), ids_masked_BM, predict_visible=True
-    )
+    encoded = model.encode(images_BCHW, ids_visible_BV)
+    pred = model.predict_pixels(encoded, ids_masked_BM, predict_visible=True)
     restore_BN = torch.cat([ids_visible_BV, ids_masked_BM], dim=1).argsort(1)
 
     patches_BNCP = tokens.patchify(images_BCHW, model.patch_size)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..encoder import BootMAEViT
 from ..pretrain.bootmae import BootMAE
+from ..pretrain.heads import FeatureHead
 
 OUTLIERS = 0.01  # share of the patches at either end whose colour is cut off
 
@@ -46,14 +47,10 @@ def agreement(
         ids_masked_BM: Indices of the masked patches.
     """
     num_patches = ids_visible_BV.shape[1] + ids_masked_BM.shape[1]
-    K = model.teacher.num_targets(num_patches, ids_masked_BM.shape[1])
-    ids_BK = ids_masked_BM[:, :K]
-    latent_BTD, context = model.encode_visible(images_BCHW, ids_visible_BV)
-    pred_BKD = model.predictor(latent_BTD, context(model.predictor), ids_masked_BM, num_predicted=K)
-    pred_BKD, target_BKD = (
-        F.layer_norm(x.float(), x.shape[-1:], eps=1e-6)
-        for x in (pred_BKD, model.teacher(images_BCHW, ids_BK))
-    )
+    ids_BK = model.target_ids(ids_masked_BM)
+    encoded = model.encode(images_BCHW, ids_visible_BV)
+    pred_BKD = model.feature_head.target(model.predict_features(encoded, ids_masked_BM))
+    target_BKD = model.feature_head.target(model.teacher(images_BCHW, ids_BK))
     cosine_BK = F.cosine_similarity(pred_BKD, target_BKD, dim=-1)
     constant_BK = F.cosine_similarity(target_BKD.mean((0, 1)), target_BKD, dim=-1)
     cosine_BN = cosine_BK.new_full((len(ids_BK), num_patches), torch.nan)
@@ -66,7 +63,7 @@ def patch_features(encoder: BootMAEViT, images_BCHW: Tensor) -> Tensor:
     """The last block's output at every patch of the whole image, normalised as the feature target
     is (LayerNorm without affine), float32 ``(B, N, D)``."""
     x_BTD, _ = encoder.encode(images_BCHW)
-    return F.layer_norm(x_BTD[:, 1:].float(), x_BTD.shape[-1:], eps=1e-6)
+    return FeatureHead().target(x_BTD[:, 1:])
 
 
 def pca_colours(features_BND: Tensor) -> Tensor:

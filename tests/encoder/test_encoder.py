@@ -194,6 +194,15 @@ def test_a_checkpoint_loads_strictly_under_either_name(tmp_path, kind):
         build(init_cfg=dict(type=kind, checkpoint=str(tmp_path / 'part.pth')))
 
 
+def test_another_backbone_does_not_lose_its_weights_in_silence(tmp_path):
+    """Its own parts would be initialised anew after they were loaded."""
+    torch.save(build().state_dict(), tmp_path / 'encoder.pth')
+    init_cfg = dict(type='PretrainedEncoder', checkpoint=str(tmp_path / 'encoder.pth'))
+    other = VisionTransformer(arch='deit-tiny', img_size=32, patch_size=8, init_cfg=init_cfg)
+    with pytest.raises(ValueError, match="in a VisionTransformer; use mmengine's Pretrained with"):
+        other.init_weights()
+
+
 def test_features_need_only_the_blocks_up_to_the_last_one_asked_for(images):
     model = build(out_indices=[1], out_type='raw')
     expected = model.encode(images, taps=[1])[1][1]

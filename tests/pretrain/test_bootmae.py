@@ -53,7 +53,7 @@ def test_masked_pixels_reach_the_loss_only_as_targets(images):
         patches[b, masked[b]] = 0
     hidden = tokens.unpatchify(patches, (4, 4))
     visible, _ = ids_of(samples)
-    latents = [model.encode_visible(x, visible)[0] for x in (images, hidden)]
+    latents = [model.encode(x, visible).latent_BTD for x in (images, hidden)]
     assert torch.equal(*latents)
 
 
@@ -97,8 +97,8 @@ def test_a_share_of_the_teacher_takes_the_loss_on_that_share(images):
     samples = random_samples(2)
     log = model.loss(images, samples)
     visible, masked = ids_of(samples)
-    latent, context = model.encode_visible(images, visible)
-    pred = model.predictor(latent, context(model.predictor), masked)[:, :4]
+    latent, outputs = model.encode(images, visible)
+    pred = model.predictor(latent, outputs[model.predictor.context_layer], masked)[:, :4]
     target = model.feature_head.target(
         model.teacher.encoder.encode(images, masked[:, :4])[0][:, 1:]
     )
@@ -159,14 +159,16 @@ def test_checkpointed_blocks_give_the_same_gradients(images):
 
 
 def test_context_comes_from_the_named_block(images):
-    samples = random_samples(2)
+    samples, handed = random_samples(2), []
     for layer, resolved in ((0, 0), (1, 1), (-1, 2)):
         decoder = dict(type='TargetAwareDecoder', embed_dims=16, context_layer=layer)
         model = build_tiny(regressor=decoder)
-        visible, _ = ids_of(samples)
-        _, context = model.encode_visible(images, visible)
+        visible, masked = ids_of(samples)
+        encoded = model.encode(images, visible)
+        model.regressor.register_forward_pre_hook(lambda _, args: handed.append(args[1]))
+        model.predict_pixels(encoded, masked)
         expected = model.backbone.encode(images, visible, taps=(resolved,))[1][resolved]
-        assert torch.equal(context(model.regressor), expected)
+        assert torch.equal(handed.pop(), expected)
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_part(images):

@@ -56,8 +56,9 @@ def test_the_cosine_of_every_patch_and_of_a_constant(images):
     visible, masked = model.patch_ids(random_samples(2), images.device)
     found = features.agreement(model, images, visible, masked)
     with torch.no_grad():
-        latent, context = model.encode_visible(images, visible)
-        pred = model.predictor(latent, context(model.predictor), masked).double().numpy()
+        latent, outputs = model.encode(images, visible)
+        context = outputs[model.predictor.context_layer]
+        pred = model.predictor(latent, context, masked).double().numpy()
         teacher = model.teacher(images, masked).double().numpy()
 
     def unit(vector):

@@ -7,7 +7,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from ...checkpoint.whole import damage
+from ...checkpoint.reading import damage
 from ..total_batch import accumulated_batches
 from . import files
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...checkpoint.whole import damage, read_meta
+from ...checkpoint.reading import damage, read_meta
 
 NAME = re.compile(r'(epoch|iter)_(\d+)\.pth')
 WRITING = '.{}.writing'

@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from ...checkpoint.complete import load_completely
-from ...checkpoint.whole import read_checkpoint
+from ...checkpoint.reading import read_checkpoint
 from ..total_batch import accumulated_batches
 from ..wrapping import unwrap
 from . import changes, files, random_state

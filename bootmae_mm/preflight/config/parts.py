@@ -15,7 +15,6 @@ from .registries import (
     NORM,
     OPERATORS,
     SECTIONS,
-    UNREGISTERED,
     Place,
     find,
     is_scope,
@@ -89,9 +88,6 @@ def _own_problems(setting: str, part: Mapping, place: Place, walk: Walk) -> Iter
     if not kind:
         return
     scope = part.get('_scope_', walk.scope)
-    if kind in UNREGISTERED and place is INIT:
-        yield from _unknown_keys(setting, part, kind, set(UNREGISTERED[kind]))
-        return
     found = find(kind, place, scope) if isinstance(kind, str) else kind
     if found is None:
         yield _unknown_type(setting, kind, place, scope)

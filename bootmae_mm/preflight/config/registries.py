@@ -34,7 +34,6 @@ NORM = INNER._replace(extra=('requires_grad',))
 SAMPLER = Place(root.DATA_SAMPLERS, supplied=('dataset', 'seed', 'sampler', 'batch_size'))
 PIPELINE = Place(root.TRANSFORMS)
 FUNCTION = Place(root.FUNCTIONS, supplied=None)
-# 'PretrainedEncoder' is BootMAEViT's own.
 INIT = Place(root.WEIGHT_INITIALIZERS, supplied=None, extra=('override', 'name'))
 LOOP = Place(root.LOOPS, supplied=('runner', 'dataloader', 'evaluator'), extra=('by_epoch',))
 METRIC = Place(root.METRICS, strict=False)  # or an evaluator around several
@@ -85,8 +84,6 @@ LOADER_KEYS = {
 MODEL_KEYS = dict.fromkeys(('backbone', 'neck', 'head', 'decode_head', 'auxiliary_head'), MODEL)
 # Types below these keys are functions of mmcv.ops, not registered.
 OPERATORS = ('nms', 'nms_cfg', 'roi_layer')
-UNREGISTERED = {'PretrainedEncoder': ('checkpoint', 'prefix')}
-
 
 # Where a type may come from at a place that is not strict.
 ANYWHERE = (

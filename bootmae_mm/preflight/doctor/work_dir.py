@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...checkpoint.whole import read_meta
+from ...checkpoint.reading import read_meta
 from ...engine.resume import changes, files
 from ..data.files import Finding
 from .case import Case

@@ -1,6 +1,6 @@
 """Three steps of pretraining, against the authors' release."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from mmpretrain.registry import MODELS
@@ -131,21 +131,20 @@ def predictions(
 ) -> dict[str, Tensor]:
     """Predictions and targets for all patches, in the grid's order."""
     ids_masked = ids_BN[:, num_visible:]
-    latent, context = model.encode_visible(images, ids_BN[:, :num_visible])
+    encoded = model.encode(images, ids_BN[:, :num_visible])
     restore_BN = ids_BN.argsort(1)
 
-    def in_order(decoder) -> Tensor:
-        shuffled = decoder(latent, context(decoder), ids_masked, predict_visible=True)
-        return tokens.gather(shuffled, restore_BN)
+    def in_order(predict: Callable) -> Tensor:
+        return tokens.gather(predict(encoded, ids_masked, predict_visible=True), restore_BN)
 
     def as_images(patches_BNP: Tensor) -> Tensor:
         return tokens.unpatchify(patches_BNP.unflatten(2, (3, -1)), model.grid)
 
     everything = torch.arange(ids_BN.shape[1]).expand_as(ids_BN)
     return dict(
-        pixel_pred=as_images(in_order(model.regressor)),
+        pixel_pred=as_images(in_order(model.predict_pixels)),
         pixel_target=as_images(model.pixel_head.target(images, everything, model.patch_size)),
-        feature_pred=in_order(model.predictor),
+        feature_pred=in_order(model.predict_features),
         teacher_feature=model.teacher(images, everything),
     )
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from bootmae_mm.checkpoint import whole
+from bootmae_mm.checkpoint import reading
 from bootmae_mm.engine.resume import DurableCheckpointHook, checkpoint_hook, files
 
 
@@ -115,14 +115,14 @@ class TestNewest:
 class TestDamage:
     def test_a_flipped_bit_in_a_tensor_is_seen(self, tmp_path):
         path = write(tmp_path / 'a.pth')
-        assert whole.damage(path) is None
+        assert reading.damage(path) is None
         flip(path, place_of_weight(path))
-        assert 'check sum of ' in whole.damage(path) or 'Bad CRC' in whole.damage(path)
+        assert 'check sum of ' in reading.damage(path) or 'Bad CRC' in reading.damage(path)
 
     def test_bare_weights_are_no_run(self, tmp_path):
         torch.save(dict(weight=torch.ones(2)), tmp_path / 'a.pth')
         with pytest.raises(ValueError, match='found weights without the state of their run'):
-            whole.read_checkpoint(tmp_path / 'a.pth')
+            reading.read_checkpoint(tmp_path / 'a.pth')
 
     def test_code_is_not_run(self, tmp_path):
         class Evil:
@@ -131,7 +131,7 @@ class TestDamage:
 
         torch.save(dict(meta=dict(evil=Evil()), state_dict={}), tmp_path / 'a.pth')
         with pytest.raises(ValueError, match='damaged or holds other objects'):
-            whole.read_checkpoint(tmp_path / 'a.pth')
+            reading.read_checkpoint(tmp_path / 'a.pth')
         assert not (tmp_path / 'was run').exists()
 
 

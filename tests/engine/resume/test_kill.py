@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mmengine.hooks import Hook
 
-from bootmae_mm.checkpoint.whole import read_checkpoint
+from bootmae_mm.checkpoint.reading import read_checkpoint
 from bootmae_mm.engine.build import build_runner
 from bootmae_mm.engine.resume import files
 from bootmae_mm.training import go_on

@@ -13,7 +13,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from bootmae_mm.checkpoint.whole import read_checkpoint
+from bootmae_mm.checkpoint.reading import read_checkpoint
 from bootmae_mm.engine.build import build_runner
 from bootmae_mm.engine.resume import EXIT_CODE, ResumableRunner, TrainingStopped, random_state
 from bootmae_mm.engine.resume.workers import SIGNALS

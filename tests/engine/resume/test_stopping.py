@@ -14,7 +14,7 @@ import torch
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader, Dataset
 
-from bootmae_mm.checkpoint.whole import read_checkpoint
+from bootmae_mm.checkpoint.reading import read_checkpoint
 from bootmae_mm.engine.resume import ResumableTrainLoop, TrainingStopped, stopping
 from bootmae_mm.engine.resume.workers import SIGNALS, shield
 from tests.engine.resume.test_resume import assert_identical

@@ -14,7 +14,7 @@ import torch
 from mmengine.hooks import Hook
 from PIL import Image
 
-from bootmae_mm.checkpoint.whole import read_checkpoint
+from bootmae_mm.checkpoint.reading import read_checkpoint
 from bootmae_mm.engine.resume import random_state
 from bootmae_mm.engine.resume.stopping import STOP_FILE
 from bootmae_mm.monitors.probes import OnlineProbeHook, budget, hook, measuring

@@ -12,10 +12,10 @@ from bootmae_mm.studies.parity import compare
 from tests.helpers.labelled_data import load_tool
 from tests.helpers.paths import GOLDEN, ROOT
 
-GOLDEN = GOLDEN / 'bootmae_tiny.npz'
+PRETRAINING = GOLDEN / 'bootmae_tiny.npz'
 
 
-def changed(tmp_path, name: str, change, golden=GOLDEN) -> str:
+def changed(tmp_path, name: str, change, golden=PRETRAINING) -> str:
     """A copy of a golden file with one array changed."""
     with np.load(golden) as archive:
         arrays = dict(archive)
@@ -25,7 +25,7 @@ def changed(tmp_path, name: str, change, golden=GOLDEN) -> str:
 
 
 def test_all_quantities_of_the_release_agree():
-    rows = compare(GOLDEN)
+    rows = compare(PRETRAINING)
     assert [row for row in rows if not row.passed] == []
     names = ' '.join(row.quantity for row in rows)
     for quantity in ('pixel_pred', 'feature_pred', 'pixel_target', 'teacher_feature'):
@@ -143,7 +143,7 @@ def test_a_file_of_another_format_is_one_sentence(tmp_path):
 
 def test_a_file_that_is_not_there_is_told_before_anything_is_compared(capsys):
     with pytest.raises(SystemExit) as stop:
-        load_tool('check_parity').main([str(GOLDEN), 'no.npz'])
+        load_tool('check_parity').main([str(PRETRAINING), 'no.npz'])
     assert stop.value.code == 2
     printed = capsys.readouterr()
     assert "expected the path of a file, found no file 'no.npz'" in printed.err and not printed.out
