@@ -18,7 +18,7 @@ IMAGE_EXTENSIONS = (
 )  # fmt: skip
 
 
-def find_images(folder: str, extensions: Sequence[str]) -> list[str]:
+def find_images(folder: str, extensions: Sequence[str] = IMAGE_EXTENSIONS) -> list[str]:
     """All files below ``folder`` with one of the extensions, sorted, as paths relative to it.
 
     Links to folders are followed; a folder that is met twice is taken once. Files left out by their
@@ -85,7 +85,8 @@ class UnlabelledImages(BaseDataset):
     Args:
         data_root: The folder; with mmengine's ``data_prefix``, the one that prefix names in it.
         pipeline: Transforms, beginning with ``LoadAnyImage``.
-        extensions: File names to take, lower case.
+        extensions: Endings of the files to take, lower case; others than the usual ones where
+            pictures bear them, such as ``('.jfif',)``.
         **kwargs: Those of mmengine's ``BaseDataset``.
 
     Raises:

@@ -61,19 +61,18 @@ class ImageReportHook(Hook):
         limit: Largest share of the data set's files that may be skipped. One in a hundred is far
             more than a sound data set has (ImageNet has none), and far less than is missing where
             an archive was not unpacked to its end, a disk is gone or rights are wrong.
-        always_allowed: Number of files that may be skipped whatever their share, for small folders.
 
     Raises:
         ValueError: If the limit is not a share; in all processes at once, when it is exceeded.
     """
 
     priority = 'LOW'
+    always_allowed = 10  # skipped files, whatever their share, for small folders
 
-    def __init__(self, limit: float = 0.01, always_allowed: int = 10) -> None:
+    def __init__(self, limit: float = 0.01) -> None:
         if not 0 <= limit <= 1:
             raise ValueError(f'limit is a share and must be from 0 to 1, found {limit}.')
         self.limit = limit
-        self.always_allowed = always_allowed
         self.pending = {}  # met by this process and not pooled: (skipped | converted, path): reason
         self.known = set()  # pooled, the same in all processes
         self.num_skipped = 0

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.cropping import crop_flip, middle_box
-from ..data.dataset import IMAGE_EXTENSIONS, find_images, warn
+from ..data.dataset import find_images, warn
 from ..data.loading import UnreadableImage, read_image
 
 MAX_TRIES = 10  # files looked at in place of one that cannot be read
@@ -31,7 +31,7 @@ def find_files(paths: Sequence[str]) -> list[str]:
     files = []
     for path in paths:
         if os.path.isdir(path):
-            files += [os.path.join(path, name) for name in find_images(path, IMAGE_EXTENSIONS)]
+            files += [os.path.join(path, name) for name in find_images(path)]
         elif os.path.exists(path):
             files.append(path)
         else:

@@ -12,7 +12,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from bootmae_mm.data import dataset as module
-from bootmae_mm.data.dataset import IMAGE_EXTENSIONS, UnlabelledImages, find_images
+from bootmae_mm.data.dataset import UnlabelledImages, find_images
 from bootmae_mm.data.sampling import EpochSampler, SampleKey
 from tests.data.test_sampling import PIPELINE, digest
 from tests.helpers.images import write_images
@@ -99,12 +99,12 @@ class TestFindImages:
     def test_all_files_below_a_folder_sorted(self, tmp_path, logged):
         names = ['b.png', 'a/z.JPEG', 'a/b/c/x.jpg', 'c.gif', 'a.jpg', 'B.Tif', 'd/e.webp']
         touch(tmp_path, *names)
-        assert find_images(str(tmp_path), IMAGE_EXTENSIONS) == sorted(names)
+        assert find_images(str(tmp_path)) == sorted(names)
         assert not logged
 
     def test_other_files_are_left_out_and_counted(self, tmp_path, logged):
         touch(tmp_path, 'a.jpg', 'README', 'sub/labels.txt', 'sub/jpg', 'b.jpg.bak')
-        assert find_images(str(tmp_path), IMAGE_EXTENSIONS) == ['a.jpg']
+        assert find_images(str(tmp_path)) == ['a.jpg']
         ((level, message),) = logged
         assert level == logging.WARNING
         assert '4 files that are not images by their name' in message
@@ -123,7 +123,7 @@ class TestFindImages:
         (folder / 'link').symlink_to(tmp_path / 'elsewhere')
         (folder / 'same').symlink_to(tmp_path / 'elsewhere')
         (folder / 'link/round').symlink_to(folder)
-        found = find_images(str(folder), IMAGE_EXTENSIONS)
+        found = find_images(str(folder))
         assert found == ['a.jpg', 'link/sub/y.jpg', 'link/x.jpg']
 
     def test_a_folder_that_cannot_be_listed_is_told_of(self, tmp_path, monkeypatch, logged):
@@ -136,7 +136,7 @@ class TestFindImages:
             return scan(path)
 
         monkeypatch.setattr(os, 'scandir', refuse)
-        assert find_images(str(tmp_path), IMAGE_EXTENSIONS) == ['a.jpg']
+        assert find_images(str(tmp_path)) == ['a.jpg']
         ((_, message),) = logged
         assert str(tmp_path / 'private') in message
         assert 'Permission denied' in message

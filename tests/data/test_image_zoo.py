@@ -13,7 +13,7 @@ from mmengine.hooks import Hook
 from PIL import Image, ImageFile
 
 from bootmae_mm.data import jpeg, loading
-from bootmae_mm.data.dataset import IMAGE_EXTENSIONS, conversion, find_images
+from bootmae_mm.data.dataset import conversion, find_images
 from bootmae_mm.data.loading import UnreadableImage, read_image
 from bootmae_mm.engine.build import build_runner
 from bootmae_mm.monitors.image_report import on_one_line
@@ -87,7 +87,7 @@ def differences(path: str, expected: Specimen) -> list[str]:
 def test_the_zoo_is_large_and_every_file_is_found(zoo):
     folder, specimens = zoo
     assert len(specimens) >= 300
-    found = [os.path.join(folder, path) for path in find_images(str(folder), IMAGE_EXTENSIONS)]
+    found = [os.path.join(folder, path) for path in find_images(str(folder))]
     assert sorted(found) == sorted(specimens)
     outcomes = Counter(specimen.outcome for specimen in specimens.values())
     assert outcomes['skipped'] > 100 and outcomes['read'] > 90 and outcomes['converted'] > 25
@@ -180,7 +180,7 @@ class TestRun:
     def test_it_keeps_its_batches_to_the_end(self, run):
         assert run[2].sizes == [BATCH] * len(run[2].sizes)
         files = run[2].gone.parent.parent
-        num_files = 1 + len(find_images(str(files), IMAGE_EXTENSIONS))
+        num_files = 1 + len(find_images(str(files)))
         assert len(run[2].sizes) * BATCH == 2 * num_files
 
     def test_every_file_is_listed_once_with_its_reason(self, run):

@@ -122,6 +122,13 @@ class TestReport:
         assert on_one_line('a é 猫.jpg') == 'a é 猫.jpg'
 
 
+def report_hook(limit: float, always_allowed: int) -> ImageReportHook:
+    """The hook for folders of any size."""
+    hook = ImageReportHook(limit)
+    hook.always_allowed = always_allowed
+    return hook
+
+
 class TestLimit:
     @pytest.mark.parametrize(
         ('num_files', 'limit', 'always_allowed', 'most'),
@@ -134,7 +141,7 @@ class TestLimit:
         ],
     )
     def test_one_more_stops_the_run(self, tmp_path, num_files, limit, always_allowed, most):
-        hook = ImageReportHook(limit, always_allowed)
+        hook = report_hook(limit, always_allowed)
         runner = FakeRunner(tmp_path, hook, num_files)
         runner.train_epoch([skipped(f'{index}.jpg') for index in range(most)])
         runner.train_epoch([skipped(f'{index}.jpg') for index in range(most)])
@@ -152,7 +159,7 @@ class TestLimit:
         assert len(rows(tmp_path)) == most + 1
 
     def test_converted_files_do_not_count(self, tmp_path):
-        runner = FakeRunner(tmp_path, ImageReportHook(0, 0))
+        runner = FakeRunner(tmp_path, report_hook(0, 0))
         runner.train_epoch([(f'{index}.jpg', 'converted', 'L to RGB') for index in range(16)])
 
     def test_by_default_one_in_a_hundred_and_ten_of_a_small_folder(self, tmp_path):
@@ -165,9 +172,9 @@ class TestLimit:
 
     def test_a_run_that_goes_on_counts_anew(self, tmp_path):
         """The files may have been repaired."""
-        hook = ImageReportHook(0, 3)
+        hook = report_hook(0, 3)
         FakeRunner(tmp_path, hook).train_epoch([skipped(name) for name in 'abc'])
-        again = FakeRunner(tmp_path, ImageReportHook(0, 3))
+        again = FakeRunner(tmp_path, report_hook(0, 3))
         again.train_epoch([skipped('d')])
         with pytest.raises(ValueError, match='found 4 of'):
             again.train_epoch([skipped(name) for name in 'abc'])
@@ -182,7 +189,7 @@ def run_process(rank: int, folder: Path, always_allowed: int, results) -> None:
     """One of two processes, whose epoch meets 3 files of its own and one that both meet."""
     store = torch.distributed.FileStore(str(folder / 'store'), 2)
     torch.distributed.init_process_group('gloo', store=store, rank=rank, world_size=2)
-    runner = FakeRunner(folder, ImageReportHook(0, always_allowed))
+    runner = FakeRunner(folder, report_hook(0, always_allowed))
     own = [[skipped(f'{rank}_{index}.jpg')] for index in range(3)]
     try:
         runner.train_epoch(*own, [skipped('both.jpg')], [], [])

@@ -4,7 +4,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...data.dataset import IMAGE_EXTENSIONS, find_images
+from ...data.dataset import find_images
 from ...data.synthetic import data_sets
 from ...reports.text import as_text
 from . import stages, summary
@@ -36,7 +36,7 @@ def own_pictures(folder: Path) -> dict[str, object]:
     Raises:
         ValueError: If there are not enough images in the folder.
     """
-    count = len(find_images(str(folder), IMAGE_EXTENSIONS))
+    count = len(find_images(str(folder)))
     batch = min(128, count // stages.NUM_PROCESSES * stages.NUM_PROCESSES)
     if batch == 0:
         raise ValueError(f'Expected at least {stages.NUM_PROCESSES} images, found {count}.')

@@ -169,13 +169,14 @@ def crash(runner, data_batch):
     raise Crash
 
 
-def test_a_spike_is_told_from_losses_of_before_a_resume(folder, tmp_path):
+def test_a_spike_is_told_from_losses_of_before_a_resume(folder, tmp_path, monkeypatch):
     """Twenty losses are in the checkpoint; what comes later would be too few. The fault's first
     steps are in the checkpoint, too: the last good one is older."""
+    monkeypatch.setattr(HealthHook, 'spike_steps', SPIKE_STEPS)
     begin = 5 * PER_EPOCH
 
     def settings():
-        return config(folder, tmp_path / 'run', epochs=8, spike_steps=SPIKE_STEPS)
+        return config(folder, tmp_path / 'run', epochs=8)
 
     with pytest.raises(Crash):
         run(settings(), Inject(crash, start=begin))
