@@ -138,3 +138,11 @@ def test_help_and_a_wrong_option_come_before_anything_slow_is_imported(tool):
     )
     assert python(code.replace('OPTION', '--help')).endswith('False 0\n')
     assert python(code.replace('OPTION', '--no-such-option')).endswith('False 2\n')
+
+
+def test_no_test_module_imports_another():
+    paths = [path for path in (ROOT / 'tests').rglob('*.py') if path.name != '__init__.py']
+    nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text()))]
+    names = [node.module or '' for node in nodes if isinstance(node, ast.ImportFrom)]
+    assert len(names) > 300
+    assert not [name for name in names if name.rpartition('.')[2].startswith('test_')]

@@ -14,6 +14,7 @@ from bootmae_mm.encoder.loading import load_encoder
 from bootmae_mm.encoder.vit import BootMAEViT
 from bootmae_mm.studies.parity import Golden
 from bootmae_mm.studies.parity.pretraining import initial_state
+from tests.helpers.conversion_data import Command
 from tests.helpers.models import build_tiny, tiny_config
 from tests.helpers.paths import GOLDEN
 
@@ -158,13 +159,6 @@ def test_relative_position_bias_and_layer_scale_are_new():
     tuned = {f'backbone.{k}': v + 1 for k, v in target.state_dict().items()}
     assert load_encoder(target, tuned) == 'loaded 51/51 encoder tensors'
     assert torch.equal(target.layers[0].attn.gamma1.weight, torch.full((24,), 2.0))
-
-
-class Command:
-    """Unpickling it would run a command."""
-
-    def __reduce__(self):
-        return os.mkdir, ('pickle_ran_code',)
 
 
 class Attribute:

@@ -12,7 +12,6 @@ from bootmae_mm.convert.conversion import convert
 from bootmae_mm.encoder.loading import load_encoder
 from bootmae_mm.engine.resume.changes import snapshot
 from bootmae_mm.studies.parity import Golden
-from tests.encoder.test_load_encoder import randomise
 from tests.helpers.conversion_data import (
     TINY,
     classifier_file,
@@ -21,6 +20,7 @@ from tests.helpers.conversion_data import (
     save,
     segmentor_file,
 )
+from tests.helpers.models import randomise
 from tests.helpers.paths import GOLDEN
 
 

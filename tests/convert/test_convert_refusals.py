@@ -8,8 +8,7 @@ import torch
 from bootmae_mm import checkpoint
 from bootmae_mm.convert import exports
 from bootmae_mm.convert.conversion import convert
-from tests.checkpoint.test_layouts import Command
-from tests.helpers.conversion_data import golden_file, pretraining_file, save
+from tests.helpers.conversion_data import Command, golden_file, pretraining_file, save
 from tools import convert as tool
 
 

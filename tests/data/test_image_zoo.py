@@ -20,8 +20,8 @@ from bootmae_mm.monitors.image_report import on_one_line
 from tests.helpers.image_bytes import TOLERANCE, Specimen, encoded
 from tests.helpers.image_zoo import GROUPS, write_zoo
 from tests.helpers.images import write_images
+from tests.helpers.mixed_folders import report_rows
 from tests.helpers.runs import run_config
-from tests.monitors.test_image_report import rows
 
 pytestmark = [
     pytest.mark.filterwarnings('ignore:Corrupt EXIF data'),
@@ -185,8 +185,8 @@ class TestRun:
 
     def test_every_file_is_listed_once_with_its_reason(self, run):
         work_dir, specimens, _ = run
-        listed = {path: (what, why) for what, path, why in rows(work_dir)}
-        assert len(listed) == len(rows(work_dir))
+        listed = {path: (what, why) for what, path, why in report_rows(work_dir)}
+        assert len(listed) == len(report_rows(work_dir))
         for path, specimen in specimens.items():
             what, why = listed.pop(on_one_line(path), ('read', ''))
             if specimen.outcome != 'either':
@@ -198,7 +198,7 @@ class TestRun:
         work_dir, _, spoil = run
         (log,) = work_dir.rglob('*.log')
         first, second = [line for line in log.read_text().splitlines() if 'Images in epoch' in line]
-        skipped = sum(what == 'skipped' for what, _, _ in rows(work_dir))
+        skipped = sum(what == 'skipped' for what, _, _ in report_rows(work_dir))
         assert f'Images in epoch 1: {skipped - 2} unreadable files skipped' in first
         assert 'Images in epoch 2: 2 unreadable files skipped (' in second
         assert f'{spoil.gone}' in second and f'{spoil.cut}' in second

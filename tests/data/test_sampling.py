@@ -1,6 +1,5 @@
 """A sample's randomness depends on (seed, epoch, index) and on nothing else."""
 
-import hashlib
 import random
 import subprocess
 import sys
@@ -20,13 +19,7 @@ from bootmae_mm.engine.build import build_runner
 from tests.helpers.images import write_images
 from tests.helpers.paths import ROOT
 from tests.helpers.runs import run_config
-
-PIPELINE = [
-    dict(type='LoadAnyImage'),
-    dict(type='RandomCropFlip', scale=32, crop_ratio_range=(0.2, 1.0)),
-    dict(type='BlockwiseMasking', grid=4, num_masked=12),
-    dict(type='PackInputs', algorithm_keys=('ids_visible', 'ids_masked')),
-]
+from tests.helpers.samples import PIPELINE, digest
 
 
 def keys_of(sampler: EpochSampler, epoch: int) -> list:
@@ -164,13 +157,6 @@ class TestSeeded:
         else:
             use()
         assert following() == expected
-
-
-def digest(sample: dict) -> str:
-    """A fingerprint of a sample's picture and mask, to the bit."""
-    data = sample['data_samples']
-    arrays = sample['inputs'].numpy(), data.get('ids_visible'), data.get('ids_masked')
-    return hashlib.sha256(b''.join(array.tobytes() for array in arrays)).hexdigest()
 
 
 def digests(folder, epochs=(0, 1), **loader) -> dict:

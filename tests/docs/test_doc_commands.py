@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.test_docs import PAGES
-from tests.helpers.paths import ROOT
+from tests.helpers.paths import PAGES, ROOT
 
 PROGRAM = re.compile(r'\b(?:tools|benchmarks)/[\w/]+\.(?:py|sh)\b')
 OPTION = re.compile(r'(?<![\w-])--[a-z][a-z-]*')

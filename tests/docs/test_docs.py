@@ -10,13 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.helpers.paths import ROOT
+from tests.helpers.paths import PAGES, ROOT
 
-PAGES = sorted(
-    path
-    for pattern in ('*.md', 'docs/*.md', 'benchmarks/**/*.md', 'configs/**/*.md')
-    for path in ROOT.glob(pattern)
-)
 LINK = re.compile(r'\[[^\]]*\]\(([^)\s]+)\)')
 CODE = re.compile(r'^(`{3,}).*?^\1|`[^`\n]+`', re.MULTILINE | re.DOTALL)
 

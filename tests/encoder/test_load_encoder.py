@@ -12,7 +12,7 @@ from bootmae_mm.encoder.grids import fit_bias_table, fit_pos_embed
 from bootmae_mm.encoder.loading import load_encoder
 from bootmae_mm.encoder.vit import BootMAEViT
 from bootmae_mm.studies.parity import Golden
-from tests.helpers.models import build_tiny
+from tests.helpers.models import build_tiny, randomise
 from tests.helpers.paths import GOLDEN
 
 SIZES = dict(
@@ -21,16 +21,6 @@ SIZES = dict(
     patch_size=8,
 )
 EVERYTHING = dict(relative_position_bias=True, layer_scale_init_value=0.1)
-
-
-def randomise(module: nn.Module, seed: int = 3) -> nn.Module:
-    """Fill every parameter, so that none is at a value that hides it."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
-    module.eval()
-    return module
 
 
 def build(**changes) -> nn.Module:

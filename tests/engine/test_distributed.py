@@ -15,10 +15,10 @@ from mmengine.registry import HOOKS
 
 from bootmae_mm import checkpoint
 from bootmae_mm.engine.build import build_runner
-from tests.data.test_sampling import digest
 from tests.helpers.images import write_images
 from tests.helpers.paths import ROOT
 from tests.helpers.runs import run_config
+from tests.helpers.samples import digest
 
 TOTAL = 8
 LOSSES = ('loss', 'L_pixel', 'L_feature', 'grad_norm')

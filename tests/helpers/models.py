@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from torch import nn
 
 
 def tiny_config(**changes) -> dict:
@@ -39,3 +40,18 @@ def random_samples(batch: int, num_patches: int = 16, num_masked: int = 12, seed
     orders = [rng.permutation(num_patches) for _ in range(batch)]
     split = num_patches - num_masked
     return [DataSample(ids_visible=order[:split], ids_masked=order[split:]) for order in orders]
+
+
+def randomise(module: nn.Module, seed: int = 3) -> nn.Module:
+    """Fill every parameter, so that none is at a value that hides it."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
+    module.eval()
+    return module
+
+
+def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    ours, theirs = one.state_dict(), other.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(v, theirs[k]) for k, v in ours.items())

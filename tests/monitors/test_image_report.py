@@ -13,8 +13,8 @@ from mmpretrain.structures import DataSample
 
 from bootmae_mm.engine.build import build_runner
 from bootmae_mm.monitors.image_report import ImageReportHook, on_one_line
-from tests.data.test_dataset import BAD, CONVERTED, write_bad, write_odd
 from tests.helpers.images import write_images
+from tests.helpers.mixed_folders import BAD, CONVERTED, report_rows, write_bad, write_odd
 from tests.helpers.runs import run_config
 
 
@@ -46,12 +46,6 @@ def skipped(name: str) -> tuple:
     return name, 'skipped', 'Error: reason'
 
 
-def rows(work_dir: Path) -> list:
-    text = (work_dir / 'image_report.tsv').read_text(encoding='utf-8')
-    assert text.endswith('\n')
-    return [tuple(line.split('\t')) for line in text[:-1].split('\n')]
-
-
 class TestReport:
     def test_later_epochs_add_what_is_new(self, tmp_path):
         runner = FakeRunner(tmp_path, ImageReportHook())
@@ -59,7 +53,7 @@ class TestReport:
         files = [skipped(f'{index}.jpg') for index in range(8)]
         for issues in ([files[0], grey], [files[0], files[1]], [grey], files):
             runner.train_epoch(issues)
-        assert rows(tmp_path) == [
+        assert report_rows(tmp_path) == [
             ('converted', 'a.png', 'L to RGB'),
             *(('skipped', f'{index}.jpg', 'Error: reason') for index in range(8)),
         ]
@@ -73,7 +67,10 @@ class TestReport:
         for _ in range(2):
             runner.train_epoch([('a.png', 'converted', 'L to RGB')])
             runner.train_epoch([skipped('a.png')])
-        assert [row[:2] for row in rows(tmp_path)] == [('converted', 'a.png'), ('skipped', 'a.png')]
+        assert [row[:2] for row in report_rows(tmp_path)] == [
+            ('converted', 'a.png'),
+            ('skipped', 'a.png'),
+        ]
 
     def test_it_is_written_with_every_log(self, tmp_path):
         """A run that crashes in its first epoch has a report."""
@@ -85,13 +82,13 @@ class TestReport:
         hook.after_train_iter(runner, 0, batches[0])
         assert not (tmp_path / 'image_report.tsv').exists()
         hook.after_train_iter(runner, 1, batches[1])
-        assert [row[1] for row in rows(tmp_path)] == ['a', 'b']
+        assert [row[1] for row in report_rows(tmp_path)] == ['a', 'b']
 
     def test_a_run_that_goes_on_does_not_repeat_it(self, tmp_path):
         names = ['a b', 'a  b', 'a\tb', 'a\nb', 'a\\nb', 'a\udcff', 'é', '\u2028']
         for issues in ([skipped(name) for name in names], [*map(skipped, names), skipped('new')]):
             FakeRunner(tmp_path, ImageReportHook()).train_epoch(issues)
-        found = [row[1] for row in rows(tmp_path)]
+        found = [row[1] for row in report_rows(tmp_path)]
         expected = ['a b', 'a  b', 'a\\tb', 'a\\nb', 'a\\\\nb', 'a\\udcff', 'é', '\\u2028', 'new']
         assert sorted(found) == sorted(expected)
 
@@ -156,7 +153,7 @@ class TestLimit:
         )
         assert f'listed with reasons in {tmp_path}/image_report.tsv; repair or remove' in message
         assert message == runner.messages[-1], 'in the log, too'
-        assert len(rows(tmp_path)) == most + 1
+        assert len(report_rows(tmp_path)) == most + 1
 
     def test_converted_files_do_not_count(self, tmp_path):
         runner = FakeRunner(tmp_path, report_hook(0, 0))
@@ -217,7 +214,7 @@ class TestSeveralProcesses:
     def test_each_file_is_listed_once(self, tmp_path):
         first, second = self.run(tmp_path, 7)
         assert first[1] == second[1] == 'ended'
-        names = [row[1] for row in rows(tmp_path)]
+        names = [row[1] for row in report_rows(tmp_path)]
         assert sorted(names) == [
             *(f'{rank}_{index}.jpg' for rank in range(2) for index in range(3)),
             'both.jpg',
@@ -230,7 +227,7 @@ class TestSeveralProcesses:
         first, second = self.run(tmp_path, most)
         assert first[1] == second[1]
         assert f'(or {most}), found {found} of 16' in first[1]
-        assert len(rows(tmp_path)) == found
+        assert len(report_rows(tmp_path)) == found
 
 
 class CountIterations(Hook):
@@ -266,8 +263,8 @@ class TestRun:
         assert reported[1] == [4] * 8
 
     def test_every_file_is_listed_once(self, mixed, reported):
-        found = {path: (what, why) for what, path, why in rows(reported[0])}
-        assert len(rows(reported[0])) == len(found) == 12
+        found = {path: (what, why) for what, path, why in report_rows(reported[0])}
+        assert len(report_rows(reported[0])) == len(found) == 12
         for name, why in CONVERTED.items():
             assert found.pop(str(mixed / name)) == ('converted', why)
         assert found.keys() == {str(mixed / name) for name in BAD}
@@ -299,7 +296,7 @@ class TestRun:
             cfg = run_config(folder, tmp_path / 'run', epochs=epochs)
             cfg.resume, cfg.accept_changes = epochs == 2, True
             build_runner(cfg).train()
-        names = [row[1].rpartition('/')[2] for row in rows(tmp_path / 'run')]
+        names = [row[1].rpartition('/')[2] for row in report_rows(tmp_path / 'run')]
         assert sorted(names) == ['bad\\udcff.png', 'line\\nend.png']
 
     def test_too_many_unreadable_files_stop_it_within_the_epoch(self, tmp_path):

@@ -15,9 +15,8 @@ from bootmae_mm.monitors.probes import OnlineProbeHook
 from bootmae_mm.pretrain.hooks import FeatureWeightHook, MomentumTeacherHook
 from bootmae_mm.pretrain.schedules import teacher_decay
 from tests.helpers.images import write_images
-from tests.helpers.models import build_tiny
+from tests.helpers.models import build_tiny, same
 from tests.helpers.runs import run_config
-from tests.pretrain.test_teacher import same
 
 
 class Record(Hook):

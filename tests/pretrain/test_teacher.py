@@ -5,7 +5,7 @@ import torch
 
 from bootmae_mm.encoder.vit import BootMAEViT
 from bootmae_mm.pretrain.teacher import FrozenTeacher, MomentumTeacher
-from tests.helpers.models import build_tiny
+from tests.helpers.models import build_tiny, same
 
 ARCH = dict(embed_dims=24, num_layers=3, num_heads=3, feedforward_channels=48)
 
@@ -14,11 +14,6 @@ def student(**kwargs) -> BootMAEViT:
     model = BootMAEViT(ARCH, img_size=32, patch_size=8, **kwargs)
     model.init_weights()
     return model
-
-
-def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
-    ours, theirs = one.state_dict(), other.state_dict()
-    return ours.keys() == theirs.keys() and all(torch.equal(v, theirs[k]) for k, v in ours.items())
 
 
 def test_it_is_an_exact_copy_after_initialisation():

@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -11,41 +10,7 @@ from PIL import Image
 
 from bootmae_mm.reports.html import Report
 from bootmae_mm.reports.line_chart import HEIGHT, MAX_POINTS, WIDTH, axis_ticks, log_ticks, thin
-
-VOID_TAGS = {'img', 'meta', 'br', 'link'}
-
-
-class Page(HTMLParser):
-    """Collects (tag, attributes, text) of all elements, text including that of descendants."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements, self.open_elements = [], []
-        self.feed(html)
-        self.close()
-        assert not self.open_elements, f'not closed: {self.open_elements}'
-
-    def handle_starttag(self, tag, attrs):
-        element = {'tag': tag, 'attrs': dict(attrs), 'text': ''}
-        self.elements.append(element)
-        if tag not in VOID_TAGS:
-            self.open_elements.append(element)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append({'tag': tag, 'attrs': dict(attrs), 'text': ''})
-
-    def handle_endtag(self, tag):
-        assert self.open_elements.pop()['tag'] == tag
-
-    def handle_data(self, data):
-        for element in self.open_elements:
-            element['text'] += data
-
-    def all(self, tag: str) -> list[dict]:
-        return [element for element in self.elements if element['tag'] == tag]
-
-    def texts(self, tag: str) -> list[str]:
-        return [element['text'] for element in self.all(tag)]
+from tests.helpers.html import Page
 
 
 def random_image(seed: int, height: int = 6, width: int = 5) -> np.ndarray:

@@ -9,8 +9,8 @@ from bootmae_mm.reports.run.page import write_report
 from bootmae_mm.studies.demo import summary
 from tests.helpers import browser as tools
 from tests.helpers.browser import DESKTOP, PHONE, browser, opened  # noqa: F401  (browser is a fixture)
+from tests.helpers.demo_outcomes import OUTCOMES
 from tests.helpers.run_folders import write_eventful_run
-from tests.studies.demo.test_demo import OUTCOMES
 
 # Page, number of charts, width, scheme.
 CASES = [('run', 12, width, scheme) for width in (PHONE, DESKTOP) for scheme in ('light', 'dark')]

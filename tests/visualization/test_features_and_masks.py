@@ -11,6 +11,7 @@ from mmpretrain.registry import MODELS
 from bootmae_mm.pretrain.compiling import compile_blocks
 from bootmae_mm.pretrain.masking import BlockwiseMasking, RandomMasking
 from bootmae_mm.visualization import features, images, masks, painting, pretraining
+from tests.helpers.images import some_pixels
 from tests.helpers.models import build_tiny, random_samples, tiny_config
 
 PREPROCESSOR = dict(type='SelfSupDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3, to_rgb=True)
@@ -23,11 +24,6 @@ def trained_tiny(**changes) -> torch.nn.Module:
         for param in model.teacher.parameters():
             param.add_(0.1 * torch.randn_like(param))
     return model
-
-
-def some_pixels(count: int = 2, side: int = 32) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    return rng.integers(0, 256, (count, side, side, 3), dtype=np.uint8)
 
 
 # ------------------------------------------------------------------------------------- features

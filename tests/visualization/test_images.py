@@ -8,10 +8,9 @@ from PIL import Image
 from bootmae_mm.pretrain.masking import BlockwiseMasking, RandomMasking
 from bootmae_mm.visualization import images, masks, painting
 from bootmae_mm.visualization.drawing import drawn_pictures
-from tests.helpers.images import write_images
+from tests.helpers.images import some_pixels, write_images
 from tests.helpers.models import build_tiny
 from tests.helpers.paths import ROOT
-from tests.visualization.test_features_and_masks import some_pixels
 
 # ---------------------------------------------------------------------------------------- masks
 

@@ -14,8 +14,8 @@ from bootmae_mm.checkpoint.reading import read_checkpoint
 from bootmae_mm.engine.build import build_runner
 from bootmae_mm.engine.resume import files
 from bootmae_mm.training import go_on
-from tests.engine.resume.test_resume import assert_identical
 from tests.helpers.images import write_images
+from tests.helpers.resuming import assert_identical
 from tests.helpers.runs import run_config
 
 EPOCHS, STEPS = 24, 3  # 72 optimiser steps, each of two batches

@@ -1,7 +1,6 @@
 """Stopping and going on: the finished weights are those of a run that was never stopped."""
 
 import json
-import os
 import random
 import signal
 from functools import cache
@@ -11,7 +10,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from mmengine.hooks import Hook
 
 from bootmae_mm.checkpoint.reading import read_checkpoint
 from bootmae_mm.engine.build import build_runner
@@ -19,6 +17,7 @@ from bootmae_mm.engine.resume import EXIT_CODE, ResumableRunner, TrainingStopped
 from bootmae_mm.engine.resume.workers import SIGNALS
 from bootmae_mm.training import go_on
 from tests.helpers.images import write_images
+from tests.helpers.resuming import Interrupt, PowerCut, assert_identical, losses
 from tests.helpers.runs import run_config
 
 NUM_IMAGES, TOTAL, EPOCHS = 26, 8, 3  # 3 steps an epoch, 9 in all
@@ -34,27 +33,6 @@ VARIANTS = dict(
 def long(*values):
     """A case for `make test-long`."""
     return pytest.param(*values, marks=pytest.mark.long)
-
-
-class PowerCut(BaseException):
-    """What no code of ours catches."""
-
-
-class Interrupt(Hook):
-    """Ends a run in its n-th batch, counted from 0, by a signal or a power cut."""
-
-    priority = 'VERY_HIGH'
-
-    def __init__(self, at: int, how: str) -> None:
-        self.at = at
-        self.how = how
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if runner.iter != self.at:
-            return
-        if self.how == 'power cut':
-            raise PowerCut
-        os.kill(os.getpid(), getattr(signal, self.how))
 
 
 def config(folder: Path, name: str, **changes):
@@ -126,28 +104,6 @@ def finish(folder: Path, name: str, **changes) -> dict:
     assert cfg.resume
     build_runner(cfg).train()
     return last(folder / name)
-
-
-def assert_identical(one: object, other: object, place: str = '') -> None:
-    """Bit by bit, with the same structure."""
-    assert type(one) is type(other), place
-    if isinstance(one, torch.Tensor):
-        assert one.dtype == other.dtype and torch.equal(one, other), place
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys(), place
-        for key in one:
-            assert_identical(one[key], other[key], f'{place}.{key}')
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), place
-        for index, pair in enumerate(zip(one, other, strict=True)):
-            assert_identical(*pair, f'{place}.{index}')
-    else:
-        assert one == other, place
-
-
-def losses(checkpoint: dict) -> list[float]:
-    """The logger's history."""
-    return checkpoint['message_hub']['log_scalars']['train/loss'].data[0].tolist()
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from torch.utils.data import DataLoader, Dataset
 from bootmae_mm.checkpoint.reading import read_checkpoint
 from bootmae_mm.engine.resume import ResumableTrainLoop, TrainingStopped, stopping
 from bootmae_mm.engine.resume.workers import SIGNALS, shield
-from tests.engine.resume.test_resume import assert_identical
 from tests.helpers.images import write_images
 from tests.helpers.paths import ROOT
+from tests.helpers.resuming import assert_identical
 from tests.helpers.runs import run_config
 
 

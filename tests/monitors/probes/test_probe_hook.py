@@ -21,7 +21,6 @@ from bootmae_mm.monitors.probes import OnlineProbeHook, budget, hook, measuring
 from bootmae_mm.monitors.probes.budget import Budget
 from bootmae_mm.monitors.probes.linear import RIDGE
 from bootmae_mm.training import go_on
-from tests.engine.resume.test_resume import Interrupt, PowerCut, assert_identical, losses
 from tests.helpers.health_runs import run
 from tests.helpers.images import write_images
 from tests.helpers.models import build_tiny
@@ -36,6 +35,7 @@ from tests.helpers.probe_data import (
     write_label_maps,
     write_labelled,
 )
+from tests.helpers.resuming import Interrupt, PowerCut, assert_identical, losses
 from tests.helpers.runs import run_config
 
 

@@ -11,13 +11,8 @@ from bootmae_mm.preflight.config.check import check_config, config_problems
 from bootmae_mm.preflight.config.nearest import nearest
 from bootmae_mm.preflight.config.signatures import keywords_of
 from tests.helpers.data_cases import assert_one_sentence
-from tests.helpers.paths import ROOT
+from tests.helpers.paths import CONFIGS, ROOT
 
-CONFIGS = sorted(
-    str(path.relative_to(ROOT))
-    for path in (ROOT / 'configs').rglob('*.py')
-    if '_base_' not in path.parts
-)
 PRETRAIN, LINEAR = 'configs/pretrain/bootmae_vitb_800e.py', 'configs/demo/linear.py'
 SEG, DET = 'configs/demo/segment.py', 'configs/demo/detect.py'
 

@@ -19,9 +19,8 @@ from bootmae_mm.preflight.doctor.step import reduce_depth, reduce_pictures, redu
 from tests.helpers.images import write_images
 from tests.helpers.labelled_data import load_tool
 from tests.helpers.models import build_tiny
-from tests.helpers.paths import ROOT
+from tests.helpers.paths import CONFIGS, ROOT
 from tests.helpers.runs import run_config
-from tests.preflight.config.test_config_check import CONFIGS
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from bootmae_mm.reports.run.scalars import Curves, Scalars, curves, join, read_s
 from bootmae_mm.reports.run.settings import read_settings, setting
 from bootmae_mm.reports.run.work_dir import read_work_dir
 from tests.helpers.data_cases import assert_one_sentence
+from tests.helpers.html import Page
 from tests.helpers.images import write_images
 from tests.helpers.paths import ROOT
 from tests.helpers.run_folders import (
@@ -37,7 +38,6 @@ from tests.helpers.run_folders import (
     write_run,
 )
 from tests.helpers.runs import run_config
-from tests.reports.test_html import Page
 
 
 def course(work_dir) -> Curves:
