@@ -9,7 +9,7 @@ import sys
 
 from .version import __version__
 
-if 'mmengine' in sys.modules:
+if sys.modules.get('mmengine'):
     from . import registration  # noqa: F401
 
 __all__ = ['__version__']

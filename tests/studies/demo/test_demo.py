@@ -15,7 +15,8 @@ from bootmae_mm.data.synthetic import data_sets
 from bootmae_mm.data.synthetic.shapes import CLASSES
 from bootmae_mm.encoder import tokens
 from bootmae_mm.pretrain.reconstruct import Reconstruction, reconstruct
-from bootmae_mm.studies.demo import predictions, stages, summary
+from bootmae_mm.reports.text import as_text
+from bootmae_mm.studies.demo import predictions, running, stages, summary
 from tests.helpers.demo_outcomes import OUTCOMES
 from tests.helpers.images import write_images
 from tests.helpers.models import build_tiny, random_samples
@@ -29,7 +30,7 @@ def test_the_table_gives_mean_spread_and_gain():
         ('detection', 'box AP', '2.0 ± 1.0 %', '4.0 ± 1.0 %', '+2.0'),
         ('detection', 'mask AP', '3.0 ± 1.0 %', '6.0 ± 1.0 %', '+3.0'),
     ]
-    lines = summary.as_text(summary.HEADER, summary.table(OUTCOMES)).splitlines()
+    lines = as_text(summary.HEADER, summary.table(OUTCOMES)).splitlines()
     assert lines[1].index('32.0') == lines[0].index('pretrained')
 
 
@@ -190,10 +191,8 @@ def test_pictures_need_a_regressor():
 
 
 def test_the_demo_settings_fit_any_number_of_pictures(tmp_path):
-    from tools.demo import own_pictures
-
-    options = own_pictures(write_images(tmp_path / 'few', 5))
+    options = running.own_pictures(write_images(tmp_path / 'few', 5))
     assert options['custom_hooks.0.total_batch_size'] in (4, 5)
     (tmp_path / 'none').mkdir()
     with pytest.raises(ValueError, match='found none'):
-        own_pictures(tmp_path / 'none')
+        running.own_pictures(tmp_path / 'none')
