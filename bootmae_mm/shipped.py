@@ -54,11 +54,13 @@ def find_config(name: str, place: Path) -> str:
         raise ValueError(
             f'Expected the name of one config, found several: {_names(found)}; give a folder.'
         )
-    near = nearest(wanted.stem, {path.stem for path in known})
+    same_task = {path.stem for path in known if path.parts[1] in wanted.parts}
+    near = nearest(wanted.stem, same_task) or nearest(wanted.stem, {path.stem for path in known})
     alike = _names(path for path in known if path.stem == near)
     raise ValueError(
         f'Expected the path of a config or the name of one of the package, found no file {name!r}; '
-        + (f'the nearest name is {alike}.' if near else f'{place / "configs"} has them.')
+        + (f'the nearest name is {alike}' if near else f'{place / "configs"} has them')
+        + " (the command of every row of the paper's tables: docs/reproduction.md)."
     )
 
 

@@ -20,7 +20,8 @@ find_config() {
     elif [[ -f $ROOT/$1 ]]; then
         echo "$ROOT/$1"
     else
-        fail "no config '$1', neither here nor in $ROOT"
+        fail "no config '$1', neither here nor in $ROOT (the command of every row of the paper's" \
+            "tables: docs/reproduction.md)"
     fi
 }
 
@@ -77,15 +78,40 @@ run_stoppable() {
     set -m # the command gets a process group of its own, which Ctrl-C does not reach
     "$@" &
     child=$!
-    while kill -0 "$child" 2>/dev/null; do
-        wait "$child" || true # a signal ends it, too
-    done
-    wait "$child" || code=$?
+    wait_to_the_end "$child" || code=$?
     if [[ -s $STOP_FILE ]]; then
         code=$(<"$STOP_FILE")
     fi
     rm -f "$STOP_FILE"
     return "$code"
+}
+
+# Wait for a process that this script started, whatever signals come, and return its exit code.
+wait_to_the_end() {
+    local child=$1
+    while kill -0 "$child" 2>/dev/null; do
+        wait "$child" || true # a signal ends it, too
+    done
+    wait "$child"
+}
+
+# Run a command as a job of Slurm's and leave with its exit code. A SIGUSR1 is passed on to it.
+run_job() {
+    local child code=0
+    "$@" &
+    child=$!
+    trap 'kill -USR1 "$child"' USR1
+    wait_to_the_end "$child" || code=$?
+    requeue_stopped "$code"
+    exit "$code"
+}
+
+# Have Slurm queue this job again if its command, which left with this exit code ($1), can go on.
+requeue_stopped() {
+    if [[ $1 -eq 99 && -n ${SLURM_JOB_ID:-} ]]; then
+        echo "$(basename "$0"): stopped by a signal; job $SLURM_JOB_ID is queued again" >&2
+        scontrol requeue "$SLURM_JOB_ID"
+    fi
 }
 
 stop_or_end() {

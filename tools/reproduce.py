@@ -73,16 +73,16 @@ def wanted_runs(args: argparse.Namespace) -> list[Run]:
     Raises:
         ValueError: If no row is left.
     """
-    configs = dict.fromkeys(
-        score.config
+    runs = dict.fromkeys(
+        score.run
         for table in paper.select(args.tables)
         for row in table.rows
         for score in row.scores
-        if score.config and chosen(row, args.rows)
+        if score.run and chosen(row, args.rows)
     )
-    if not configs:
+    if not runs:
         raise ValueError(f'Expected --rows to leave some rows, found none with {args.rows}.')
-    return [Run(config, args.budget, seed) for seed in args.seeds for config in configs]
+    return [run._replace(budget=args.budget, seed=seed) for seed in args.seeds for run in runs]
 
 
 def chosen(row: paper.Row, texts: list[str] | None) -> bool:
@@ -91,17 +91,23 @@ def chosen(row: paper.Row, texts: list[str] | None) -> bool:
 
 
 def show_list(args: argparse.Namespace, home: Home) -> None:
-    """Rows, configs and their state."""
+    """Rows, their configs and starts, and their state."""
     for table in paper.select(args.tables):
         print(f'\n{table.heading}')
         lines = []
         for row in table.rows:
             for score in row.scores:
-                state = logs.state(Run(score.config), home) if score.config else tables.QUOTED
                 value = tables.number(score.paper, score)
-                config = score.config or '–'
-                lines.append((*row.cells, score.metric.title, value, config, state))
-        print(as_text((*table.header, 'score', 'paper', 'config', 'full run'), lines))
+                lines.append((*row.cells, score.metric.title, value, *listed(score.run, home)))
+        header = (*table.header, 'score', 'paper', 'config', 'starts from', 'full run')
+        print(as_text(header, lines))
+
+
+def listed(run: Run | None, home: Home) -> tuple[str, str, str]:
+    """Config, start and state of a run."""
+    if run is None:
+        return '–', '–', tables.QUOTED
+    return run.config, ', '.join(run.starts(home)) or '–', logs.state(run, home)
 
 
 def show_plan(args: argparse.Namespace, home: Home) -> None:
@@ -139,7 +145,7 @@ def run(args: argparse.Namespace, home: Home) -> int:
     deadline = float('inf') if args.minutes is None else time.time() + 60 * args.minutes
     left = launching.run_missing(runs, home, args.jobs, args.gpus, deadline, say)
     for open_run in left:
-        print(f'not done: {open_run.config}, seed {open_run.seed}')
+        print(f'not done: {open_run.name}, seed {open_run.seed}')
     return 1 if left else 0
 
 

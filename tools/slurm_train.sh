@@ -36,8 +36,5 @@ run_stoppable srun --partition="$partition" --job-name="$job_name" --gres="gpu:$
     --kill-on-bad-exit=1 --signal=USR1@120 ${srun_args[@]+"${srun_args[@]}"} \
     "$(find_python)" -u "$ROOT/tools/train.py" "$config" --launcher slurm "$@" || code=$?
 
-if [[ $code -eq 99 && -n ${SLURM_JOB_ID:-} ]]; then
-    echo "$(basename "$0"): stopped by a signal; job $SLURM_JOB_ID is queued again" >&2
-    scontrol requeue "$SLURM_JOB_ID"
-fi
+requeue_stopped "$code"
 exit "$code"

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from .runs import Run
+
 
 class Metric(NamedTuple):
     """How a score is called, its name in mmengine's log, the factor that gives the table's unit,
@@ -27,13 +29,13 @@ class Score(NamedTuple):
     Args:
         metric: What is measured.
         paper: The paper's value; None where its text states none.
-        config: Path below ``configs/`` without ``.py``; None for a number that the paper quotes
-            from elsewhere and that no config of ours stands for.
+        run: The full run that gives it; None for a number that the paper quotes from elsewhere and
+            that no config of ours stands for.
     """
 
     metric: Metric
     paper: float | None
-    config: str | None
+    run: Run | None
 
 
 class Row(NamedTuple):
@@ -79,9 +81,9 @@ class Table(NamedTuple):
         return [score for row in self.rows for score in row.scores]
 
     @property
-    def configs(self) -> list[str]:
+    def runs(self) -> list[Run]:
         """Of all rows, each once."""
-        return list(dict.fromkeys(score.config for score in self.scores if score.config))
+        return list(dict.fromkeys(score.run for score in self.scores if score.run))
 
     def reference_of(self, row: Row) -> Row:
         """The row that one is compared with."""

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -11,10 +12,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from .logs import DONE, state
-from .paper import TABLES
-from .records import write_record
+from .records import trainings, write_record
 from .reduced import reduced_config, write_reduced
-from .runs import FULL, REDUCED, Home, Run, external_weights, pretrainings
+from .runs import FULL, REDUCED, Home, Run, external_weights
 
 ROOT = Path(__file__).parents[3]
 USAGE = 'usage.jsonl'
@@ -23,9 +23,8 @@ Say = Callable[[str], None]
 
 def all_runs(home: Home, seeds: Iterable[int] = range(10)) -> list[Run]:
     """Every run that a table or another run could ask for."""
-    configs = dict.fromkeys(config for table in TABLES.values() for config in table.configs)
-    configs.update(dict.fromkeys(pretrainings(home.configs).values()))
-    return [Run(*run) for run in itertools.product(configs, (FULL, REDUCED), seeds)]
+    product = itertools.product(trainings(home).values(), (FULL, REDUCED), seeds)
+    return [run._replace(budget=budget, seed=seed) for run, budget, seed in product]
 
 
 def possible(runs: Iterable[Run], home: Home, say: Callable[[str], None]) -> list[Run]:
@@ -80,14 +79,19 @@ def command(run: Run, home: Home, gpus: int) -> list[str]:
         config = str(run.work_dir(home) / 'config.py')
         return [sys.executable, str(ROOT / 'tools/train.py'), config]
     options = [f'randomness.seed={run.seed}'] if run.seed else []
-    for origin in run.origins(home):
-        part = 'model.teacher' if run.kind == 'pretrain' else 'model.backbone.init_cfg'
-        options.append(f'{part}.checkpoint={origin.checkpoint(home)}')
+    part = 'model.teacher' if run.kind == 'pretrain' else 'model.backbone.init_cfg'
+    options += [f'{part}.checkpoint={path}' for path in run.checkpoints(home)]
     script, config = ROOT / 'tools/dist_train.sh', home.configs / f'{run.config}.py'
     return [
         *('bash', str(script), str(config), str(gpus), '--work-dir', str(run.work_dir(home))),
         *(['--cfg-options', *options] if options else []),
     ]
+
+
+def typed(run: Run, home: Home, gpus: int) -> str:
+    """A run's command as one would type it where ``configs`` lies: with relative paths."""
+    here = f'{home.configs.absolute().parent}/'
+    return shlex.join(word.replace(here, '') for word in command(run, home, gpus))
 
 
 def launch(run: Run, home: Home, gpus: int) -> int:
@@ -147,7 +151,7 @@ def run_missing(
                 if len(running) < jobs and time.time() < deadline:
                     left.remove(run)
                     running[pool.submit(launch, run, home, gpus)] = run
-                    say(f'start {run.config}, seed {run.seed}: {run.work_dir(home)}')
+                    say(f'start {run.name}, seed {run.seed}: {run.work_dir(home)}')
             if not running:
                 break
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -170,11 +174,11 @@ def finish(run: Run, status: int, failed: set[Run], home: Home, say: Say) -> Non
     if status or state(run, home) != DONE:
         failed.add(run)
         printed = run.work_dir(home) / 'printed.txt'
-        say(f'{run.config}, seed {run.seed}, ended with status {status} before its end: {printed}')
+        say(f'{run.name}, seed {run.seed}, ended with status {status} before its end: {printed}')
         return
     scores = write_record(run, record_path(run, home), home)['scores']
     shown = ', '.join(f'{name} {value:.4g}' for name, value in scores.items())
-    say(f'done {run.config}, seed {run.seed}: {shown}')
+    say(f'done {run.name}, seed {run.seed}: {shown}')
 
 
 def require_weights(runs: Iterable[Run], home: Home) -> None:
@@ -183,6 +187,6 @@ def require_weights(runs: Iterable[Run], home: Home) -> None:
         for path in external_weights(run, home):
             if run.budget == FULL and not Path(path).is_file():
                 raise ValueError(
-                    f'Expected the weights that {run.config} starts from at {path}, found no file; '
+                    f'Expected the weights that {run.name} starts from at {path}, found no file; '
                     'put them there, or leave the row out with --rows.'
                 )

@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from . import paper
+from .runs import Home, Run
 
 FOLDERS = ('pretrain', 'finetune', 'linear', 'seg', 'det')
 TRAINING_DATA = {
@@ -96,28 +97,37 @@ def entry(root: Path, path: Path) -> dict:
         'In Collection': 'BootMAE',
         'Config': path.relative_to(root).as_posix(),
         'Metadata': metadata,
-        'Results': results(path.relative_to(root / 'configs'), metadata['Training Data']) or None,
+        'Results': results(path, Home(root / 'configs'), metadata['Training Data']) or None,
     }
 
 
-def results(config: Path, dataset: str) -> list[dict]:
-    """What the paper has for a config, each number marked as the paper's.
+def results(path: Path, home: Home, dataset: str) -> list[dict]:
+    """What the paper has for a config with the start that it names, each number marked as the
+    paper's.
 
     Args:
-        config: Path below ``configs``.
+        path: The config.
+        home: Whose config it is.
         dataset: That it is trained on, and so evaluated.
     """
-    name = config.with_suffix('').as_posix()
+    own = Run(path.relative_to(home.configs).with_suffix('').as_posix())
     scores = [score for table in paper.TABLES.values() for score in table.scores]
     values = {
         NAMES[score.metric]: score.paper
         for score in scores
-        if score.config == name and score.paper is not None and score.metric in NAMES
+        if score.paper is not None and score.metric in NAMES and is_same(score.run, own, home)
     }
     return [
         {'Task': task, 'Dataset': dataset, 'Metrics': {f'{metric} (paper)': value}}
         for (task, metric), value in values.items()
     ]
+
+
+def is_same(run: Run | None, other: Run, home: Home) -> bool:
+    """Whether two runs are of one config and start from the same, be it named or the config's."""
+    if run is None or run.config != other.config:
+        return False
+    return run.starts(home) == other.starts(home)
 
 
 def build(cfg: Config) -> nn.Module:

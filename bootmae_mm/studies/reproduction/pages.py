@@ -8,10 +8,10 @@ from pathlib import Path
 
 from . import tables
 from .cells import Table
-from .launching import with_origins
+from .launching import typed, with_origins
 from .paper import TABLES
 from .records import read_records
-from .runs import KINDS, REDUCED, Home
+from .runs import KINDS, REDUCED, Home, is_pretraining
 
 INTRODUCTION = """# The paper's tables, and ours
 
@@ -28,7 +28,9 @@ run, by way of its record below `results/`; none is typed in.
 
 ± is the standard deviation over as many seeds as stand behind it in brackets; each pretrains anew.
 To run a table:
-`python tools/reproduce.py plan 2`, then `run 2`; see `python tools/reproduce.py --help`.
+`python tools/reproduce.py plan 2`, then `run 2`; see `python tools/reproduce.py --help`. Rows that
+differ in their pretraining alone share a config: each command below names the checkpoint to start
+from. Weights in `checkpoints/` are those of other projects, to be put there first.
 """
 TITLES = dict(
     pretrain='Pretraining', finetune='Fine-tuning on ImageNet-1K',
@@ -72,10 +74,10 @@ def reproduction_page(home: Home) -> str:
     for table in TABLES.values():
         parts.append(f'\n## {table.heading}\n\n{markdown(*tables.rows_of(table, records))}\n')
         parts += [f'\n{line}\n' for line in remarks(table, records)]
-        parts.append(f'\nConfigs: {links(table)}\n')
+        parts.append(f'\nConfigs: {links(table, home)}\n')
+        parts.append(folded('Commands', f'```bash\n{commands(table, home)}\n```'))
         if lines := tables.provenance(table, records):
-            folded = markdown(tables.PROVENANCE, lines)
-            parts.append(f'\n<details><summary>Runs</summary>\n\n{folded}\n\n</details>\n')
+            parts.append(folded('Runs', markdown(tables.PROVENANCE, lines)))
     return ''.join(parts)
 
 
@@ -84,8 +86,8 @@ def spent(records: tables.Records, home: Home) -> str:
     reduced = {run: record for run, record in records.items() if run.budget == REDUCED}
     if not reduced:
         return ''
-    configs = {c for table in TABLES.values() if not table.beyond for c in table.configs}
-    asked = [run for run in reduced if run.config in configs]
+    rows = {run.name for table in TABLES.values() if not table.beyond for run in table.runs}
+    asked = [run for run in reduced if run.name in rows]
     needed = set(with_origins(asked, home, is_done=lambda run: False))
     hours, more = (
         [record['cpu_hours'] or 0 for run, record in reduced.items() if (run in needed) is wanted]
@@ -98,11 +100,24 @@ def spent(records: tables.Records, home: Home) -> str:
     )
 
 
-def links(table: Table) -> str:
-    """The configs of a table, each once."""
-    return ', '.join(
-        f'[{config.rpartition("/")[2]}](../configs/{config}.py)' for config in table.configs
+def folded(title: str, text: str) -> str:
+    """Text that is shown when its title is clicked."""
+    return f'\n<details><summary>{title}</summary>\n\n{text}\n\n</details>\n'
+
+
+def links(table: Table, home: Home) -> str:
+    """The configs of a table's runs and of the pretrainings that they start from, each once."""
+    configs = dict.fromkeys(
+        config
+        for run in table.runs
+        for config in (*filter(is_pretraining, run.starts(home)), run.config)
     )
+    return ', '.join(f'[{Path(config).name}](../configs/{config}.py)' for config in configs)
+
+
+def commands(table: Table, home: Home) -> str:
+    """The command of every run of a table, on 8 GPUs."""
+    return '\n'.join(typed(run, home, gpus=8) for run in table.runs)
 
 
 def folder_page(kind: str, home: Home) -> str:
@@ -117,8 +132,21 @@ def folder_page(kind: str, home: Home) -> str:
         'Made by `python tools/reproduce.py pages`; do not edit. The numbers to expect are the '
         "paper's; what was reproduced here is in "
         '[the tables](../../docs/reproduction.md).\n\n'
-        f'```bash\ntools/dist_train.sh configs/{kind}/CONFIG.py 8\n```\n\n'
+        f'{call(kind)}\n'
         f'{markdown(("config", "what", "expect"), rows)}\n'
+    )
+
+
+def call(kind: str) -> str:
+    """How the configs of a folder are run."""
+    line = f'tools/dist_train.sh configs/{kind}/CONFIG.py 8'
+    if kind == 'pretrain':
+        return f'```bash\n{line}\n```\n'
+    option = '--cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT'
+    return (
+        f'```bash\n{line} \\\n    {option}\n```\n\n'
+        "Rows of the paper's tables that differ in their pretraining alone share a config; [the "
+        'tables](../../docs/reproduction.md) have the command of each.\n'
     )
 
 

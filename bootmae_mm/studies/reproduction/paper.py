@@ -1,32 +1,40 @@
-"""Tables 1 to 9 and Fig. 3 of the paper: every row with the config that reproduces it. One table
+"""Tables 1 to 9 and Fig. 3 of the paper: every row with the run that reproduces it. One table
 more is ours.
 
-A cell names the config whose run gives the number; what that run starts from stands in the config.
+A cell names the run that gives the number: a recipe, and the pretraining that it starts from where
+that is another than the recipe's own.
 """
 
 from .cells import BOX, LINEAR, MASK, MIOU, SECONDS, TOP1, Row, Score, Table
+from .runs import Run
 
-BOOTMAE_300 = 'finetune/ablations/bootmae_vitb_300e_finetune_100e'
-BOOTMAE_800 = 'finetune/bootmae_vitb_finetune_100e'
+FINETUNE = 'finetune/bootmae_vitb_finetune_100e'
+FINETUNE_LARGE = 'finetune/bootmae_vitl_finetune_50e'
+BOOTMAE_300 = Run(FINETUNE, start='pretrain/bootmae_vitb_300e')
+BOOTMAE_800 = Run(FINETUNE)
+MAE_800, MAE_1600 = 'pretrain/mae/mae_vitb_800e', 'pretrain/mae/mae_vitb_1600e'
+MOCO, SUPERVISED = 'checkpoints/mocov3_vitb_300e.pth', 'checkpoints/supervised_vitb_300e.pth'
 MAE_DECODERS = (
     'The last row has decoders of 2 blocks, where MAE has 8: the paper gives it the number of the '
     'first row of Table 2, which is the same model.'
 )
 
 
-def fine_tuned(paper: float | None, config: str | None) -> Score:
+def fine_tuned(paper: float | None, run: Run | None) -> Score:
     """Accuracy after fine-tuning."""
-    return Score(TOP1, paper, config)
+    return Score(TOP1, paper, run)
 
 
 def ablation(name: str, paper: float | None) -> Score:
     """Fine-tuning of ``configs/pretrain/ablations/bootmae_vitb_300e_<name>.py``."""
-    return fine_tuned(paper, f'finetune/ablations/bootmae_vitb_300e_{name}_finetune_100e')
+    start = f'pretrain/ablations/bootmae_vitb_300e_{name}'
+    return fine_tuned(paper, Run(FINETUNE, start=start))
 
 
 def mae(name: str, paper: float | None) -> Score:
     """Fine-tuning of ``configs/pretrain/mae/mae_vitb_<name>.py``."""
-    return fine_tuned(paper, f'finetune/baselines/mae_vitb_{name}_finetune_100e')
+    start = f'pretrain/mae/mae_vitb_{name}'
+    return fine_tuned(paper, Run('finetune/baselines/mae_vitb_finetune_100e', start=start))
 
 
 TABLE_1 = Table(
@@ -83,7 +91,7 @@ TABLE_4B = Table(
 
 def seconds(paper: float, config: str) -> Score:
     """Time of a pretraining iteration."""
-    return Score(SECONDS, paper, f'pretrain/{config}')
+    return Score(SECONDS, paper, Run(f'pretrain/{config}'))
 
 
 TABLE_5 = Table(
@@ -111,55 +119,46 @@ TABLE_5 = Table(
 )  # fmt: skip
 
 
-def classified(
-    size: str, name: str, suffix: str, tuned: float, linear: float
-) -> tuple[Score, Score]:
-    """Fine-tuning and linear probe of a model that is not the default one of 800 epochs."""
-    probe = {'finetune_100e': 'linear_90e', 'finetune_50e': 'linear_50e'}[suffix]
-    folder = 'ablations' if name.startswith('bootmae') else 'baselines'
-    return (
-        fine_tuned(tuned, f'finetune/{folder}/{name.format(size)}_{suffix}'),
-        Score(LINEAR, linear, f'linear/{folder}/{name.format(size)}_{probe}'),
+def classified(model: str, start: str | None, tuned: float, linear: float) -> tuple[Score, Score]:
+    """Fine-tuning and linear probe by the recipes of ``model``, as in 'baselines/mae_vitl'."""
+    recipes = ('finetune_100e', 'linear_90e') if 'vitb' in model else ('finetune_50e', 'linear_50e')
+    tuning, probe = (
+        Run(f'{recipe.partition("_")[0]}/{model}_{recipe}', start=start) for recipe in recipes
     )
+    return fine_tuned(tuned, tuning), Score(LINEAR, linear, probe)
 
 
 def table_6() -> tuple[Row, ...]:
     """Rows of ViT-B, then rows of ViT-L."""
-    base, large = 'finetune_100e', 'finetune_50e'
+    base, large = 'baselines/mae_vitb', 'baselines/mae_vitl'
+    dino, moco_large = 'checkpoints/dino_vitb_300e.pth', 'checkpoints/mocov3_vitl_300e.pth'
+    mae_large = 'pretrain/mae/mae_vitl_{}e'.format
+    ours, ours_large = BOOTMAE_300.start, 'pretrain/bootmae_vitl_300e'
     return (
         Row(('ViT-B', 'ViT384, from scratch', '-'), (fine_tuned(77.9, None),)),
         Row(('ViT-B', 'DeiT, from scratch', '-'), (fine_tuned(81.8, None),)),
         Row(
             ('ViT-B', 'ViT, from scratch', '-'),
-            (fine_tuned(82.3, 'finetune/baselines/vitb_scratch_300e'),),
+            (fine_tuned(82.3, Run('finetune/baselines/vitb_scratch_300e')),),
         ),
-        Row(('ViT-B', 'DINO', '300'), classified('vitb', 'dino_{}_300e', base, 82.8, 78.2)),
-        Row(('ViT-B', 'MoCo v3', '300'), classified('vitb', 'mocov3_{}_300e', base, 83.2, 76.7)),
-        Row(('ViT-B', 'BEiT', '800'), classified('vitb', 'beit_{}_800e', base, 83.2, 56.7)),
-        Row(('ViT-B', 'MAE', '800'), classified('vitb', 'mae_{}_800e', base, 83.4, 64.4)),
-        Row(('ViT-B', 'MAE', '1600'), classified('vitb', 'mae_{}_1600e', base, 83.6, 68.0)),
-        Row(('ViT-B', 'BootMAE', '300'), classified('vitb', 'bootmae_{}_300e', base, 84.0, 64.1)),
-        Row(
-            ('ViT-B', 'BootMAE', '800'),
-            (fine_tuned(84.2, BOOTMAE_800), Score(LINEAR, 66.1, 'linear/bootmae_vitb_linear_90e')),
-        ),
+        Row(('ViT-B', 'DINO', '300'), classified(base, dino, 82.8, 78.2)),
+        Row(('ViT-B', 'MoCo v3', '300'), classified(base, MOCO, 83.2, 76.7)),
+        Row(('ViT-B', 'BEiT', '800'), classified('baselines/beit_vitb_800e', None, 83.2, 56.7)),
+        Row(('ViT-B', 'MAE', '800'), classified(base, MAE_800, 83.4, 64.4)),
+        Row(('ViT-B', 'MAE', '1600'), classified(base, MAE_1600, 83.6, 68.0)),
+        Row(('ViT-B', 'BootMAE', '300'), classified('bootmae_vitb', ours, 84.0, 64.1)),
+        Row(('ViT-B', 'BootMAE', '800'), classified('bootmae_vitb', None, 84.2, 66.1)),
         Row(('ViT-L', 'ViT384, from scratch', '-'), (fine_tuned(76.5, None),)),
         Row(
             ('ViT-L', 'ViT, from scratch', '-'),
-            (fine_tuned(82.6, 'finetune/baselines/vitl_scratch_200e'),),
+            (fine_tuned(82.6, Run('finetune/baselines/vitl_scratch_200e')),),
         ),
-        Row(('ViT-L', 'MoCo v3', '300'), classified('vitl', 'mocov3_{}_300e', large, 84.1, 77.6)),
-        Row(('ViT-L', 'BEiT', '800'), classified('vitl', 'beit_{}_800e', large, 85.2, 73.5)),
-        Row(('ViT-L', 'MAE', '800'), classified('vitl', 'mae_{}_800e', large, 85.4, 73.9)),
-        Row(('ViT-L', 'MAE', '1600'), classified('vitl', 'mae_{}_1600e', large, 85.9, 76.6)),
-        Row(('ViT-L', 'BootMAE', '300'), classified('vitl', 'bootmae_{}_300e', large, 85.4, 74.8)),
-        Row(
-            ('ViT-L', 'BootMAE', '800'),
-            (
-                fine_tuned(85.9, 'finetune/bootmae_vitl_finetune_50e'),
-                Score(LINEAR, 77.1, 'linear/bootmae_vitl_linear_50e'),
-            ),
-        ),
+        Row(('ViT-L', 'MoCo v3', '300'), classified(large, moco_large, 84.1, 77.6)),
+        Row(('ViT-L', 'BEiT', '800'), classified('baselines/beit_vitl_800e', None, 85.2, 73.5)),
+        Row(('ViT-L', 'MAE', '800'), classified(large, mae_large(800), 85.4, 73.9)),
+        Row(('ViT-L', 'MAE', '1600'), classified(large, mae_large(1600), 85.9, 76.6)),
+        Row(('ViT-L', 'BootMAE', '300'), classified('bootmae_vitl', ours_large, 85.4, 74.8)),
+        Row(('ViT-L', 'BootMAE', '800'), classified('bootmae_vitl', None, 85.9, 77.1)),
     )  # fmt: skip
 
 
@@ -171,47 +170,49 @@ TABLE_6 = Table(
 )  # fmt: skip
 
 
-def segmented(config: str, paper: float | None) -> Score:
+def segmented(config: str, start: str | None, paper: float | None) -> tuple[Score]:
     """UperNet on ADE20K."""
-    return Score(MIOU, paper, f'seg/{config}')
+    return (Score(MIOU, paper, Run(f'seg/{config}', start=start)),)
 
 
+UPERNET = 'baselines/mae_vitb_upernet_160k'
 TABLE_7A = Table(
     '7a', 'Semantic segmentation on ADE20K, UperNet', ('model', 'epochs'),
     (
-        Row(('from scratch', '-'), (segmented('baselines/scratch_vitb_upernet_160k', None),)),
-        Row(
-            ('supervised', '300'),
-            (segmented('baselines/supervised_vitb_300e_upernet_160k', 47.4),),
-        ),
-        Row(('MoCo v3', '300'), (segmented('baselines/mocov3_vitb_300e_upernet_160k', 47.3),)),
-        Row(('BEiT', '800'), (segmented('baselines/beit_vitb_800e_upernet_160k', 47.1),)),
-        Row(('MAE', '800'), (segmented('baselines/mae_vitb_800e_upernet_160k', 47.6),)),
-        Row(('MAE', '1600'), (segmented('baselines/mae_vitb_1600e_upernet_160k', 48.1),)),
-        Row(('BootMAE', '800'), (segmented('upernet_bootmae_vitb_160k', 49.1),)),
+        Row(('from scratch', '-'), segmented('baselines/scratch_vitb_upernet_160k', None, None)),
+        Row(('supervised', '300'), segmented(UPERNET, SUPERVISED, 47.4)),
+        Row(('MoCo v3', '300'), segmented(UPERNET, MOCO, 47.3)),
+        Row(('BEiT', '800'), segmented('baselines/beit_vitb_800e_upernet_160k', None, 47.1)),
+        Row(('MAE', '800'), segmented(UPERNET, MAE_800, 47.6)),
+        Row(('MAE', '1600'), segmented(UPERNET, MAE_1600, 48.1)),
+        Row(('BootMAE', '800'), segmented('upernet_bootmae_vitb_160k', None, 49.1)),
     ),
     references=(4,), note='The first row is ours; the paper has none.',
 )  # fmt: skip
 
 
-def detected(config: str, box: float | None, mask: float | None) -> tuple[Score, Score]:
+def detected(
+    config: str, start: str | None, box: float | None, mask: float | None
+) -> tuple[Score, Score]:
     """Mask R-CNN on COCO."""
-    return Score(BOX, box, f'det/{config}'), Score(MASK, mask, f'det/{config}')
+    run = Run(f'det/{config}', start=start)
+    return Score(BOX, box, run), Score(MASK, mask, run)
 
 
+MASK_RCNN = 'baselines/mae_vitb_mask_rcnn_1x'
 TABLE_7B = Table(
     '7b', 'Detection and instance segmentation on COCO, Mask R-CNN 1×', ('model', 'epochs'),
     (
-        Row(('from scratch', '-'), detected('baselines/scratch_vitb_mask_rcnn_1x', None, None)),
         Row(
-            ('supervised', '300'),
-            detected('baselines/supervised_vitb_300e_mask_rcnn_1x', 44.1, 39.8),
+            ('from scratch', '-'),
+            detected('baselines/scratch_vitb_mask_rcnn_1x', None, None, None),
         ),
-        Row(('MoCo v3', '300'), detected('baselines/mocov3_vitb_300e_mask_rcnn_1x', 44.9, 40.4)),
-        Row(('BEiT', '800'), detected('baselines/beit_vitb_800e_mask_rcnn_1x', 46.3, 41.1)),
-        Row(('MAE', '800'), detected('baselines/mae_vitb_800e_mask_rcnn_1x', 46.8, 41.9)),
-        Row(('MAE', '1600'), detected('baselines/mae_vitb_1600e_mask_rcnn_1x', 47.2, 42.0)),
-        Row(('BootMAE', '800'), detected('mask_rcnn_bootmae_vitb_1x', 48.5, 43.4)),
+        Row(('supervised', '300'), detected(MASK_RCNN, SUPERVISED, 44.1, 39.8)),
+        Row(('MoCo v3', '300'), detected(MASK_RCNN, MOCO, 44.9, 40.4)),
+        Row(('BEiT', '800'), detected('baselines/beit_vitb_800e_mask_rcnn_1x', None, 46.3, 41.1)),
+        Row(('MAE', '800'), detected(MASK_RCNN, MAE_800, 46.8, 41.9)),
+        Row(('MAE', '1600'), detected(MASK_RCNN, MAE_1600, 47.2, 42.0)),
+        Row(('BootMAE', '800'), detected('mask_rcnn_bootmae_vitb_1x', None, 48.5, 43.4)),
     ),
     references=(4,), note='The first row is ours; the paper has none.',
 )  # fmt: skip
@@ -257,25 +258,25 @@ FIG_3 = Table(
     'fig3', 'Epochs of pretraining', ('encoder', 'epochs'),
     (
         *(
-            Row(('ViT-B', str(epochs)), (fine_tuned(paper, config),))
-            for epochs, paper, config in (
-                (200, 83.7, 'finetune/ablations/bootmae_vitb_200e_finetune_100e'),
+            Row(('ViT-B', str(epochs)), (fine_tuned(paper, run),))
+            for epochs, paper, run in (
+                (200, 83.7, Run(FINETUNE, start='pretrain/bootmae_vitb_200e')),
                 (300, 84.0, BOOTMAE_300),
-                (400, None, 'finetune/ablations/bootmae_vitb_400e_finetune_100e'),
+                (400, None, Run(FINETUNE, start='pretrain/bootmae_vitb_400e')),
                 (800, 84.2, BOOTMAE_800),
-                (1600, None, 'finetune/ablations/bootmae_vitb_1600e_finetune_100e'),
+                (1600, None, Run(FINETUNE, start='pretrain/bootmae_vitb_1600e')),
             )
         ),
         Row(
             ('ViT-L', '300'),
-            (fine_tuned(85.4, 'finetune/ablations/bootmae_vitl_300e_finetune_50e'),),
+            (fine_tuned(85.4, Run(FINETUNE_LARGE, start='pretrain/bootmae_vitl_300e')),),
         ),
-        Row(('ViT-L', '800'), (fine_tuned(85.9, 'finetune/bootmae_vitl_finetune_50e'),)),
+        Row(('ViT-L', '800'), (fine_tuned(85.9, Run(FINETUNE_LARGE)),)),
     ),
     references=(1, 5),
     note='Only these numbers stand in the text. MAE\'s curve is in Table 9.',
 )  # fmt: skip
-JOINT_800 = 'finetune/ablations/bootmae_vitb_800e_joint_random_finetune_100e'
+JOINT_800 = Run(FINETUNE, start='pretrain/ablations/bootmae_vitb_800e_joint_random')
 MASKS = Table(
     'masks', 'masks, and how pixels are normalised',
     ('model', 'masks', 'pixels', 'epochs'),

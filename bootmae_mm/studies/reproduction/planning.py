@@ -1,12 +1,9 @@
 """What a run costs, and which runs are possible."""
 
-import shlex
-from pathlib import Path
-
 from ...preflight.planning.recipe import published_size, recipe_of
 from ...reports.text import as_text
 from . import logs
-from .launching import command
+from .launching import typed
 from .runs import REDUCED, Home, Run, load
 
 # Seconds for 256 images on one A100 (Table 5).
@@ -46,11 +43,11 @@ def plan(runs: list[Run], home: Home, gpus: int) -> str:
         hours = a100_hours(run, home)
         known += [hours] if hours else []
         cost = f'{hours:.0f}' if hours else '–'
-        lines.append((run.config, str(run.seed), logs.state(run, home), images(run, home), cost))
+        lines.append((run.name, str(run.seed), logs.state(run, home), images(run, home), cost))
     shown = as_text(('run', 'seed', 'state', 'images', 'A100 hours'), lines)
     if all(run.budget == REDUCED for run in runs):
         return f'{shown}\n\nThe same line with run for plan makes their configs and starts them.'
-    commands = '\n'.join(typed(command(run, home, gpus)) for run in runs)
+    commands = '\n'.join(typed(run, home, gpus) for run in runs)
     return (
         f'{shown}\n\n'
         f'{sum(known):.0f} A100 hours for the {len(known)} of {len(runs)} runs that the paper has '
@@ -58,12 +55,6 @@ def plan(runs: list[Run], home: Home, gpus: int) -> str:
         'here.\n\n'
         f'{commands}'
     )
-
-
-def typed(words: list[str]) -> str:
-    """A command as one would type it here: with relative paths."""
-    here = f'{Path.cwd()}/'
-    return shlex.join(word.removeprefix(here) for word in words)
 
 
 def images(run: Run, home: Home) -> str:

@@ -9,20 +9,27 @@ from pathlib import Path
 from . import logs
 from .cells import Metric
 from .paper import TABLES
-from .runs import Home, Run
+from .runs import Home, Run, pretrainings
 
 
-def metrics_of(config: str) -> list[Metric]:
-    """What the tables measure in a run of this config."""
-    scores = (score for table in TABLES.values() for score in table.scores)
-    return list(dict.fromkeys(score.metric for score in scores if score.config == config))
+def trainings(home: Home) -> dict[str, Run]:
+    """What a table or another run could ask for, as full runs of seed 0, by their names."""
+    asked = [run for table in TABLES.values() for run in table.runs]
+    origins = [Run(config) for config in pretrainings(home.configs).values()]
+    return {run.name: run for run in (*asked, *origins)}
+
+
+def metrics_of(run: Run) -> list[Metric]:
+    """What the tables measure in a run."""
+    scores = (score for table in TABLES.values() for score in table.scores if score.run)
+    return list(dict.fromkeys(score.metric for score in scores if score.run.name == run.name))
 
 
 def make_record(run: Run, home: Home) -> dict:
     """The record of a run that is done."""
     work_dir = run.work_dir(home)
     lines = logs.scalars(work_dir)
-    values = {metric.title: logs.score(lines, metric) for metric in metrics_of(run.config)}
+    values = {metric.title: logs.score(lines, metric) for metric in metrics_of(run)}
     sessions = logs.sessions(work_dir)
     log = logs.newest_log(work_dir)
     return dict(
@@ -34,7 +41,7 @@ def make_record(run: Run, home: Home) -> dict:
         hours=round(sum(s.seconds for s in sessions) / 3600, 4),
         device_hours=round(sum(s.seconds * s.processes for s in sessions) / 3600, 4),
         cpu_hours=cpu_hours(work_dir),
-        starts=[str(origin.checkpoint(home)) for origin in run.origins(home)],
+        starts=run.checkpoints(home),
         checkpoint=last_checkpoint(work_dir),
         log=str(log) if log else None,
         versions=logs.versions(work_dir),
@@ -71,9 +78,12 @@ def write_record(run: Run, path: Path, home: Home) -> dict:
 
 
 def read_records(home: Home) -> dict[Run, dict]:
-    """All records that are kept."""
-    records = {}
+    """All records that are kept, of the runs that their files are named after."""
+    records, known = {}, trainings(home)
     for path in sorted(home.results.glob('*/*.json')):
         record = json.loads(path.read_text())
-        records[Run(record['config'], record['budget'], record['seed'])] = record
+        budget, seed = record['budget'], record['seed']
+        run = known.get(path.stem.removesuffix(f'_seed{seed}'))
+        if run:
+            records[run._replace(budget=budget, seed=seed)] = record
     return records

@@ -52,7 +52,7 @@ def require_reducible(run: Run, full: Config) -> None:
     arch = full.model.backbone.get('arch')
     if arch not in ('base', 'b'):
         raise ValueError(
-            f'Expected a row of ViT-B for the {REDUCED} budget, found {run.config} with '
+            f'Expected a row of ViT-B for the {REDUCED} budget, found {run.name} with '
             f'arch={arch!r}; run it in full.'
         )
 
@@ -62,7 +62,7 @@ def origin_checkpoint(run: Run, home: Home) -> str:
     origins = run.origins(home)
     if len(origins) != 1:
         raise ValueError(
-            f'Expected {run.config} to start from a pretraining of this project for the {REDUCED} '
+            f'Expected {run.name} to start from a pretraining of this project for the {REDUCED} '
             'budget, found weights of another project; run it in full.'
         )
     return str(origins[0].checkpoint(home))

@@ -1,5 +1,6 @@
-"""Where the run of a config lies, what it starts from, and how far it is."""
+"""What a run is: of which config, from which pretraining, and where it lies."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +9,7 @@ from mmengine.config import Config
 
 FULL, REDUCED = 'full', 'reduced'
 REDUCED_EPOCHS = 4 / 300  # of those of the paper
+MODEL = re.compile(r'[a-z0-9]+_vit[bl]_')  # in the name of a config
 KINDS = ('pretrain', 'finetune', 'linear', 'seg', 'det')
 
 
@@ -26,17 +28,20 @@ class Home(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One training of a config.
+    """One training.
 
     Args:
-        config: Path below ``configs/`` without ``.py``.
+        config: The recipe, as a path below ``configs/`` without ``.py``.
         budget: 'full', the config as it is, or 'reduced', see :mod:`.reduced`.
         seed: Of the run, and of the pretraining that it starts from.
+        start: What it starts from: a config of ``configs/pretrain``, named as ``config`` is, or the
+            path of a checkpoint of another project; None for what the recipe itself names.
     """
 
     config: str
     budget: str = FULL
     seed: int = 0
+    start: str | None = None
 
     @property
     def kind(self) -> str:
@@ -45,8 +50,10 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The config's own name: the work directory of a full run of seed 0 bears it."""
-        return self.config.rpartition('/')[2]
+        """The work directory of a full run of seed 0: the recipe's name, in which what the run
+        starts from, if it is not what the recipe names, stands for the model."""
+        recipe = Path(self.config).name
+        return f'{Path(self.start).stem}_{MODEL.sub("", recipe)}' if self.start else recipe
 
     def work_dir(self, home: Home) -> Path:
         """Where the run is written."""
@@ -68,10 +75,26 @@ class Run(NamedTuple):
 
         A checkpoint that is no run of ours (the weights of another project) is not among them.
         """
+        starts = self.starts(home)
+        return [Run(start, self.budget, self.seed) for start in starts if is_pretraining(start)]
+
+    def starts(self, home: Home) -> list[str]:
+        """``start``, or what the recipe names in its place; none for training from scratch."""
+        if self.start:
+            return [self.start]
         paths = origin_paths(load(home.configs, self.config).model)
-        names = [Path(path).parent.name for path in paths]
         known = pretrainings(home.configs)
-        return [Run(known[name], self.budget, self.seed) for name in names if name in known]
+        return [known.get(Path(path).parent.name, path) for path in paths]
+
+    def checkpoints(self, home: Home) -> list[str]:
+        """Paths of the checkpoints that it starts from."""
+        ours = [str(origin.checkpoint(home)) for origin in self.origins(home)]
+        return ours + external_weights(self, home)
+
+
+def is_pretraining(start: str) -> bool:
+    """Whether a run's start is a config, not a checkpoint of another project."""
+    return start.startswith('pretrain/')
 
 
 def epochs_of(full: int) -> int:
@@ -102,5 +125,4 @@ def pretrainings(configs: Path) -> dict[str, str]:
 
 def external_weights(run: Run, home: Home) -> list[str]:
     """Checkpoints that the run needs and that no config here makes."""
-    paths = origin_paths(load(home.configs, run.config).model)
-    return [path for path in paths if Path(path).parent.name not in pretrainings(home.configs)]
+    return [start for start in run.starts(home) if not is_pretraining(start)]

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from .launching import command
+from .launching import ROOT, command
 from .runs import Home, Run
 
 HEADER = """#!/usr/bin/env bash
@@ -14,18 +14,11 @@ HEADER = """#!/usr/bin/env bash
 #SBATCH --signal=B:USR1@120
 #SBATCH --requeue
 #SBATCH --output={folder}/{name}.%j.out
-# {config}, seed {seed}. Stopped two minutes before its time is over, it writes a checkpoint, ends
-# with status 99 and is queued again; the same command then goes on.
+# Stopped two minutes before its time is over, it writes a checkpoint, ends with status 99 and is
+# queued again; the same command then goes on.
 cd {root}
-{command} &
-child=$!
-trap 'kill -USR1 "$child"' USR1
-while kill -0 "$child" 2>/dev/null; do
-    wait "$child" || true  # a signal ends it, too
-done
-wait "$child" && status=0 || status=$?
-[[ $status -ne 99 ]] || scontrol requeue "$SLURM_JOB_ID"
-exit "$status"
+source {common}
+run_job {command}
 """
 SUBMIT = """#!/usr/bin/env bash
 # Submits all runs, each after those it starts from. Options for all of them: SBATCH_PARTITION=gpu
@@ -59,8 +52,9 @@ def write_scripts(runs: list[Run], home: Home, gpus: int, folder: Path) -> str:
 def write_job(run: Run, name: str, home: Home, gpus: int, folder: Path) -> None:
     """The script of one run."""
     text = HEADER.format(
-        name=name, gpus=gpus, folder=folder, config=run.config, seed=run.seed,
-        root=shlex.quote(str(Path.cwd())), command=shlex.join(command(run, home, gpus)),
+        name=name, gpus=gpus, folder=folder, root=shlex.quote(str(Path.cwd())),
+        common=shlex.quote(str(ROOT / 'tools/launch_common.sh')),
+        command=shlex.join(command(run, home, gpus)),
     )  # fmt: skip
     path = folder / f'{name}.sh'
     path.write_text(text)

@@ -35,15 +35,17 @@ class Ours(NamedTuple):
         return f'{text} ± {self.spread:.{digits}f} ({len(self.values)})'
 
 
-def runs_of(records: Records, config: str | None, budget: str) -> list[Run]:
-    """The recorded runs of a config, by seed."""
-    return sorted(run for run in records if run.config == config and run.budget == budget)
+def runs_of(records: Records, run: Run | None, budget: str) -> list[Run]:
+    """The recorded runs that are like one but for budget and seed, by seed."""
+    if run is None:
+        return []
+    return sorted(kept for kept in records if (kept.name, kept.budget) == (run.name, budget))
 
 
 def ours(records: Records, score: Score, budget: str | None = None) -> Ours | None:
     """Our value of a cell: of full runs where there are some, else of reduced ones."""
     for candidate in (budget,) if budget else (FULL, REDUCED):
-        runs = runs_of(records, score.config, candidate)
+        runs = runs_of(records, score.run, candidate)
         title = score.metric.title
         values = tuple(
             records[run]['scores'][title] for run in runs if title in records[run]['scores']
@@ -56,7 +58,7 @@ def ours(records: Records, score: Score, budget: str | None = None) -> Ours | No
 def status(found: Ours | None, score: Score) -> str:
     """What the cell's number is worth."""
     if found is None:
-        return MISSING if score.config else QUOTED
+        return MISSING if score.run else QUOTED
     return REPRODUCED if found.budget == FULL else SMALL
 
 
@@ -175,9 +177,9 @@ PROVENANCE = ('run', 'seed', 'budget', 'device hours', 'device', 'versions', 'ch
 def provenance(table: Table, records: Records) -> list[tuple[str, ...]]:
     """Where the numbers of a table come from: a line per run."""
     lines = []
-    for config in table.configs:
+    for wanted in table.runs:
         for budget in (FULL, REDUCED):
-            for run in runs_of(records, config, budget):
+            for run in runs_of(records, wanted, budget):
                 lines.append(describe(run, records[run]))
     return lines
 
@@ -190,7 +192,7 @@ def describe(run: Run, record: dict) -> tuple[str, ...]:
     if record['cpu_hours'] is not None:
         hours += f' ({record["cpu_hours"]:.3g} of processor)'
     return (
-        run.config, str(run.seed), run.budget, hours, device,
+        run.name, str(run.seed), run.budget, hours, device,
         ', '.join(f'{name} {value}' for name, value in versions.items()),
         record['checkpoint'] or '–', record['log'] or '–',
     )  # fmt: skip

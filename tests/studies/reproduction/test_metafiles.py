@@ -5,6 +5,7 @@ import yaml
 from modelindex.load_model_index import load
 
 from bootmae_mm.studies.reproduction import metafiles
+from bootmae_mm.studies.reproduction.runs import Home
 from tests.helpers.paths import ROOT
 
 
@@ -60,3 +61,19 @@ def test_metafiles_say_what_the_config_says(name: str) -> None:
     content = yaml.safe_load((path.parent / 'metafile.yml').read_text())
     found = next(model for model in content['Models'] if model['Name'] == path.stem)
     assert found == metafiles.entry(ROOT, path)
+
+
+@pytest.mark.parametrize(
+    ('name', 'values'),
+    [
+        ('finetune/bootmae_vitb_finetune_100e', [84.2]),
+        ('finetune/baselines/mae_vitb_finetune_100e', [83.4]),
+        ('det/baselines/mae_vitb_mask_rcnn_1x', [46.8, 41.9]),
+        ('seg/baselines/scratch_vitb_upernet_160k', []),
+    ],
+)
+def test_results_are_those_of_the_start_that_the_config_names(name: str, values: list) -> None:
+    """Not of the other rows that share the config."""
+    home = Home(ROOT / 'configs')
+    found = metafiles.results(ROOT / f'configs/{name}.py', home, 'ImageNet-1k')
+    assert [value for result in found for value in result['Metrics'].values()] == values

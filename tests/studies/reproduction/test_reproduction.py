@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import shlex
+import shutil
 import signal
 import statistics
 import subprocess
@@ -33,7 +34,10 @@ from tests.helpers.labelled_data import load_tool
 from tests.helpers.paths import ROOT
 from tests.helpers.shell import CHILD_ENDS_FIRST
 
-DEFAULT = Run('finetune/ablations/bootmae_vitb_300e_finetune_100e')
+FINETUNE = 'finetune/bootmae_vitb_finetune_100e'
+MAE_FINETUNE = 'finetune/baselines/mae_vitb_finetune_100e'
+DINO = 'checkpoints/dino_vitb_300e.pth'
+DEFAULT = Run(FINETUNE, start='pretrain/bootmae_vitb_300e')
 PRETRAINING = Run('pretrain/bootmae_vitb_300e')
 
 
@@ -76,6 +80,45 @@ def test_a_run_has_its_place_and_its_origin(home):
     [teacher] = small.origins(home)
     assert teacher == Run('pretrain/mae/mae_vitb_800e', REDUCED, 1)
     assert teacher.checkpoint(home) == home.work / 'reduced/mae_vitb_800e_seed1/epoch_11.pth'
+
+
+@pytest.mark.parametrize(
+    ('run', 'name'),
+    [
+        (Run(FINETUNE), 'bootmae_vitb_finetune_100e'),
+        (
+            Run(FINETUNE, start='pretrain/ablations/bootmae_vitb_300e_depth_4'),
+            'bootmae_vitb_300e_depth_4_finetune_100e',
+        ),
+        (
+            Run('linear/bootmae_vitl_linear_50e', start='pretrain/bootmae_vitl_300e'),
+            'bootmae_vitl_300e_linear_50e',
+        ),
+        (Run(MAE_FINETUNE, start=DINO), 'dino_vitb_300e_finetune_100e'),
+        (
+            Run('seg/upernet_bootmae_vitb_160k', start='pretrain/bootmae_vitb_300e'),
+            'bootmae_vitb_300e_upernet_160k',
+        ),
+        (
+            Run('det/mask_rcnn_bootmae_vitb_1x', start='checkpoints/mocov3_vitb_300e.pth'),
+            'mocov3_vitb_300e_mask_rcnn_1x',
+        ),
+    ],
+)
+def test_a_run_is_named_after_its_start_and_its_recipe(run, name):
+    """As the work directories and records that are there already."""
+    assert run.name == name
+
+
+def test_no_two_runs_have_the_same_name(home):
+    runs = {run for table in paper.TABLES.values() for run in table.runs}
+    runs |= {run for found in runs for run in found.origins(home)}
+    assert len({run.name for run in runs}) == len(runs)
+
+
+def test_every_record_that_is_kept_counts():
+    kept = records.read_records(Home(ROOT / 'configs', results=ROOT / 'results'))
+    assert len(kept) == len(list((ROOT / 'results').glob('*/*.json'))) > 100
 
 
 def test_a_run_is_done_at_its_last_evaluation(home):
@@ -132,7 +175,10 @@ def test_a_record_keeps_scores_time_and_versions(home):
     assert record['cpu_hours'] == pytest.approx(108 / 3600)
     assert record['versions'] == {'Python': '3.11.7', 'torch': '2.10.0+cu128', 'device': 'CPU'}
     assert record['checkpoint'] == 'somewhere/epoch_100.pth'
+    assert record['starts'] == [str(PRETRAINING.checkpoint(home))]
     assert records.read_records(home) == {DEFAULT: record}
+    path.rename(path.parent / 'unknown_seed0.json')
+    assert records.read_records(home) == {}
 
 
 @pytest.mark.parametrize('numbers', ['0', '0,1,2,3,4,5,6,7'])
@@ -161,14 +207,14 @@ def test_a_record_says_where_the_checkpoint_is_from_here(tmp_path):
 
 
 def test_what_is_missing_comes_after_what_it_starts_from(home):
-    ablation = Run('finetune/baselines/mae_vitb_300e_feature_block_finetune_100e')
+    ablation = Run(MAE_FINETUNE, start='pretrain/mae/mae_vitb_300e_feature_block')
     order = launching.missing([ablation, DEFAULT], home)
-    assert [run.config for run in order] == [
-        'pretrain/mae/mae_vitb_800e',
-        'pretrain/mae/mae_vitb_300e_feature_block',
-        ablation.config,
-        PRETRAINING.config,
-        DEFAULT.config,
+    assert order == [
+        Run('pretrain/mae/mae_vitb_800e'),
+        Run('pretrain/mae/mae_vitb_300e_feature_block'),
+        ablation,
+        PRETRAINING,
+        DEFAULT,
     ]
     write_run(PRETRAINING.work_dir(home), trained(1))
     (PRETRAINING.work_dir(home) / 'epoch_300.pth').touch()
@@ -199,6 +245,12 @@ def test_a_command_names_seed_and_origin(home):
     assert command[-2:] == [
         'randomness.seed=1', f'model.backbone.init_cfg.checkpoint={origin}',
     ]  # fmt: skip
+    named = launching.command(Run(FINETUNE), home, 4)[-1]
+    assert named.endswith(f'init_cfg.checkpoint={home.work}/bootmae_vitb_800e/epoch_800.pth')
+    other = launching.command(Run(MAE_FINETUNE, start=DINO), home, 4)[-1]
+    assert other == f'model.backbone.init_cfg.checkpoint={DINO}'
+    scratch = Run('det/baselines/scratch_vitb_mask_rcnn_1x')
+    assert '--cfg-options' not in launching.command(scratch, home, 4)
     frozen = Run('pretrain/mae/mae_vitb_300e_feature_block', seed=1)
     assert launching.command(frozen, home, 4)[-1].startswith('model.teacher.checkpoint=')
 
@@ -235,7 +287,7 @@ def test_runs_are_launched_in_order_and_recorded(home, tmp_path, monkeypatch, fa
             fails,
         ],  # fmt: skip
     )
-    wanted = Run(DEFAULT.config, REDUCED, 0)
+    wanted = DEFAULT._replace(budget=REDUCED)
     said = []
     left = launching.run_missing([wanted], home, 2, 1, float('inf'), said.append)
     order = home.work / 'reduced/order.txt'
@@ -285,7 +337,7 @@ def test_a_run_that_is_done_is_recorded_without_being_run(home):
 
 
 def test_nothing_is_started_after_the_deadline(home):
-    wanted = Run(DEFAULT.config, REDUCED, 0)
+    wanted = DEFAULT._replace(budget=REDUCED)
     left = launching.run_missing([wanted], home, 2, 1, 0.0, lambda text: None)
     assert [run.config for run in left] == [PRETRAINING.config, DEFAULT.config]
 
@@ -307,8 +359,8 @@ def test_a_run_that_waits_for_its_turn_is_not_started_after_the_deadline(home, m
 
 
 def test_weights_of_another_project_have_to_be_there(home):
-    dino = Run('finetune/baselines/dino_vitb_300e_finetune_100e')
-    with pytest.raises(ValueError, match='checkpoints/dino_vitb_300e.pth, found no file'):
+    dino = Run(MAE_FINETUNE, start=DINO)
+    with pytest.raises(ValueError, match='dino_vitb_300e_finetune_100e starts .* found no file'):
         launching.run_missing([dino], home, 1, 8, float('inf'), print)
 
 
@@ -392,7 +444,7 @@ def test_the_plan_adds_up(home):
     hours = (0.660 + 0.473) * 1_281_167 * 300 / 256 / 3600
     assert f'\n{hours:.0f} A100 hours for the 2 of 3 runs that the paper has a time of' in text
     lines = [line.split() for line in text.splitlines()[1:4]]
-    assert [line[0] for line in lines] == [run.config for run in runs]
+    assert [line[0] for line in lines] == [run.name for run in runs]
     assert [line[-2] for line in lines] == ['384,350,100', '384,350,100', '2,560,000']
     assert lines[2][-1] == '–'
 
@@ -407,7 +459,7 @@ def test_the_paper_s_hours(home):
         'pretrain/ablations/bootmae_vitb_300e_depth_4': None,
         'pretrain/ablations/bootmae_vitb_300e_context_low_none': None,
         'pretrain/bootmae_vitl_300e': None,
-        DEFAULT.config: None,
+        FINETUNE: None,
     }
     for config, hours in expected.items():
         found = planning.a100_hours(Run(config), home)
@@ -421,9 +473,9 @@ def test_the_paper_s_hours(home):
 TOY = Table(
     'toy', 'A toy', ('row',),
     (
-        Row(('a',), (Score(TOP1, 80.0, 'finetune/a'),)),
-        Row(('b',), (Score(TOP1, 82.0, 'finetune/b'),)),
-        Row(('c',), (Score(TOP1, 81.0, 'finetune/c'),)),
+        Row(('a',), (Score(TOP1, 80.0, Run('finetune/a')),)),
+        Row(('b',), (Score(TOP1, 82.0, Run('finetune/b')),)),
+        Row(('c',), (Score(TOP1, 81.0, Run('finetune/c')),)),
         Row(('quoted',), (Score(TOP1, 79.0, None),)),
     ),
     references=(0,),
@@ -528,9 +580,9 @@ def test_a_line_says_where_a_number_comes_from():
     }
     versions = 'torch 2.10.0, mmengine 0.10.7'
     assert tables.provenance(TOY, kept) == [
-        ('finetune/a', '1', 'full', '12', 'A100', versions, 'c/epoch_4.pth', '–'),
+        ('a', '1', 'full', '12', 'A100', versions, 'c/epoch_4.pth', '–'),
         (
-            *('finetune/a', '0', 'reduced', '12 (2.35 of processor)', 'A100', versions),
+            *('a', '0', 'reduced', '12 (2.35 of processor)', 'A100', versions),
             *('c/epoch_4.pth', '–'),
         ),
     ]
@@ -557,8 +609,8 @@ def test_the_pages_are_up_to_date():
 
 def test_a_stale_page_is_found_and_written(tmp_path):
     home = Home(tmp_path / 'configs', tmp_path / 'work_dirs', tmp_path / 'results')
-    for kind in ('pretrain', 'finetune', 'linear', 'seg', 'det'):
-        (home.configs / kind).mkdir(parents=True)
+    shutil.copytree(ROOT / 'configs', home.configs)
+    (home.configs / 'seg/README.md').unlink()
     (tmp_path / 'docs').mkdir()
     config = home.configs / 'seg/one.py'
     config.write_text('"""What it is.\n\nExpect     49.1 mIoU,\n           single scale\n"""\n')
@@ -574,13 +626,13 @@ def test_a_stale_page_is_found_and_written(tmp_path):
 
 def test_the_cost_of_the_reduced_runs_is_their_processor_time(home):
     """Apart: what only a table beyond the paper asks for, by itself or as another's origin."""
-    beyond = 'ablations/bootmae_vitb_300e_random'
+    beyond = Run('pretrain/ablations/bootmae_vitb_300e_random')
     used = [
-        (paper.BOOTMAE_800, REDUCED, 1.25), ('pretrain/bootmae_vitb_800e', REDUCED, 0.5),
+        (paper.BOOTMAE_800, REDUCED, 1.25), (Run('pretrain/bootmae_vitb_800e'), REDUCED, 0.5),
         (paper.BOOTMAE_300, REDUCED, None), (paper.BOOTMAE_800, FULL, 800.0),
-        (f'pretrain/{beyond}', REDUCED, 4.0), (f'finetune/{beyond}_finetune_100e', REDUCED, 2.0),
+        (beyond, REDUCED, 4.0), (Run(FINETUNE, start=beyond.config), REDUCED, 2.0),
     ]  # fmt: skip
-    found = {Run(config, budget): {'cpu_hours': hours} for config, budget, hours in used}
+    found = {run._replace(budget=budget): {'cpu_hours': hours} for run, budget, hours in used}
     shown = pages.spent(found, home)
     assert '3 runs took 1.75 hours' in shown and '2 more' in shown and ' 6.00;' in shown
     assert 'more' not in pages.spent(dict(list(found.items())[:3]), home)
@@ -590,9 +642,10 @@ def test_the_cost_of_the_reduced_runs_is_their_processor_time(home):
 def test_the_command_line(home, monkeypatch, capsys, tmp_path):
     tool = load_tool('reproduce')
     monkeypatch.setattr(tool, 'Home', lambda: home)
-    monkeypatch.setattr(planning.Path, 'cwd', lambda: ROOT)
     assert tool.main(['list', '2']) == 0
-    assert 'bootmae_vitb_300e_context_low_none_finetune_100e' in capsys.readouterr().out
+    line = capsys.readouterr().out.splitlines()[4].split()
+    start = 'pretrain/ablations/bootmae_vitb_300e_context_low_none'
+    assert line == ['yes', 'no', 'fine-tuned', '83.9', FINETUNE, start, 'not', 'run']
     assert tool.main(['plan', '2', '--rows', 'no no']) == 0
     printed = capsys.readouterr().out
     assert 'context_none_none' in printed and 'context_low_none' not in printed
@@ -607,7 +660,7 @@ def test_the_command_line(home, monkeypatch, capsys, tmp_path):
     monkeypatch.undo()
     monkeypatch.setattr(tool, 'Home', lambda: home)
     assert tool.main(['plan', '6', '--budget', 'reduced', '--rows', 'DINO']) == 0
-    assert 'left out: Expected finetune/baselines/dino' in capsys.readouterr().out
+    assert 'left out: Expected dino_vitb_300e_finetune_100e to start' in capsys.readouterr().out
     drawn = []
     monkeypatch.setattr(tool.data_sets, 'draw', lambda folder, say: drawn.append(folder))
     assert tool.main(['run', '6', '--budget', 'reduced', '--rows', 'DINO']) == 0
@@ -643,8 +696,10 @@ def test_scripts_can_be_submitted_from_anywhere(home, tmp_path, monkeypatch):
 def test_the_command_line_asks_for_every_row_and_seed():
     tool = load_tool('reproduce')
     line = ['plan', '2', '--rows', 'yes', '--seeds', '3', '5', '--budget', 'reduced']
-    low_none = 'finetune/ablations/bootmae_vitb_300e_context_low_none_finetune_100e'
-    expected = [Run(config, REDUCED, s) for s in (3, 5) for config in (low_none, DEFAULT.config)]
+    low_none = Run(FINETUNE, start='pretrain/ablations/bootmae_vitb_300e_context_low_none')
+    expected = [
+        run._replace(budget=REDUCED, seed=seed) for seed in (3, 5) for run in (low_none, DEFAULT)
+    ]
     assert tool.wanted_runs(tool.parse_args(line)) == expected
     with pytest.raises(ValueError, match=r"--rows to leave some rows, found none with \['maybe'\]"):
         tool.wanted_runs(tool.parse_args(['plan', '2', '--rows', 'maybe']))
@@ -662,7 +717,7 @@ def test_the_command_line_runs_for_so_many_minutes(home, monkeypatch, capsys):
     monkeypatch.setattr(tool.launching, 'run_missing', run_missing)
     line = ['run', '2', '--gpus', '4', '--jobs', '3']
     assert tool.main([*line, '--minutes', '2']) == 1
-    assert 'not done: finetune/ablations/bootmae_vitb_300e_context_no' in capsys.readouterr().out
+    assert 'not done: bootmae_vitb_300e_context_none_none_finetune' in capsys.readouterr().out
     assert tool.main(line) == 0
     assert asked == [(3, 4, 1120.0), (3, 4, float('inf'))]
 
@@ -732,31 +787,38 @@ def test_a_reduced_mae_has_neither_our_masks_nor_our_hooks(home):
 
 
 @pytest.mark.parametrize(
-    ('config', 'start', 'mean'),
+    ('config', 'start', 'origin', 'mean'),
     [
-        ('finetune/bootmae_vitb_finetune_100e', 'bootmae_vitb_800e', [127.5] * 3),
-        ('linear/baselines/mae_vitb_800e_linear_90e', 'mae_vitb_800e', [123.675, 116.28, 103.53]),
-        ('det/mask_rcnn_bootmae_vitb_1x', 'bootmae_vitb_800e', [127.5] * 3),
-        ('seg/baselines/scratch_vitb_upernet_160k', None, None),
+        (FINETUNE, None, 'bootmae_vitb_800e_seed2/epoch_11', [127.5] * 3),
+        (FINETUNE, PRETRAINING.config, 'bootmae_vitb_300e_seed2/epoch_4', [127.5] * 3),
+        (
+            'linear/baselines/mae_vitb_linear_90e', 'pretrain/mae/mae_vitb_1600e',
+            'mae_vitb_1600e_seed2/epoch_21', [123.675, 116.28, 103.53],
+        ),
+        (
+            'det/mask_rcnn_bootmae_vitb_1x', None, 'bootmae_vitb_800e_seed2/epoch_11', [127.5] * 3
+        ),
+        ('seg/baselines/scratch_vitb_upernet_160k', None, None, None),
     ],
-)
-def test_a_reduced_transfer_starts_from_the_row_s_pretraining(home, config, start, mean):
-    model = reduced_config(Run(config, REDUCED, 2), home).model
-    if start is None:
+)  # fmt: skip
+def test_a_reduced_transfer_starts_from_the_row_s_pretraining(home, config, start, origin, mean):
+    model = reduced_config(Run(config, REDUCED, 2, start), home).model
+    if origin is None:
         assert model.backbone.init_cfg is None
         return
-    origin = home.work / f'reduced/{start}_seed2/epoch_11.pth'
+    origin = home.work / f'reduced/{origin}.pth'
     assert model.backbone.init_cfg == dict(type='PretrainedEncoder', checkpoint=str(origin))
     assert list(model.data_preprocessor.mean) == mean
 
 
 def test_rows_without_a_reduced_form_are_refused(home):
-    for config, said in {
-        'finetune/bootmae_vitl_finetune_50e': "a row of ViT-B .* with arch='large'; run it in full",
-        'linear/baselines/dino_vitb_300e_linear_90e': 'found weights of another project',
+    for run, said in {
+        Run('finetune/bootmae_vitl_finetune_50e', REDUCED): "with arch='large'; run it in full",
+        Run(MAE_FINETUNE, REDUCED, start=DINO): 'found weights of another project',
+        Run('linear/baselines/beit_vitb_800e_linear_90e', REDUCED): 'weights of another project',
     }.items():
-        with pytest.raises(ValueError, match=said):
-            reduced_config(Run(config, REDUCED), home)
+        with pytest.raises(ValueError, match=f'{run.name} .*{said}'):
+            reduced_config(run, home)
 
 
 @pytest.mark.parametrize('config', sorted({*DEMO.values()}))
