@@ -111,23 +111,17 @@ def results(path: Path, home: Home, dataset: str) -> list[dict]:
         dataset: That it is trained on, and so evaluated.
     """
     own = Run(path.relative_to(home.configs).with_suffix('').as_posix())
-    scores = [score for table in paper.TABLES.values() for score in table.scores]
+    scores = [score for table in paper.TABLES.values() for score in table.scores if score.run]
     values = {
         NAMES[score.metric]: score.paper
         for score in scores
-        if score.paper is not None and score.metric in NAMES and is_same(score.run, own, home)
+        if score.run.config == own.config and score.run.starts(home) == own.starts(home)
+        if score.paper is not None and score.metric in NAMES
     }
     return [
         {'Task': task, 'Dataset': dataset, 'Metrics': {f'{metric} (paper)': value}}
         for (task, metric), value in values.items()
     ]
-
-
-def is_same(run: Run | None, other: Run, home: Home) -> bool:
-    """Whether two runs are of one config and start from the same, be it named or the config's."""
-    if run is None or run.config != other.config:
-        return False
-    return run.starts(home) == other.starts(home)
 
 
 def build(cfg: Config) -> nn.Module:

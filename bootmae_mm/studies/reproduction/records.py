@@ -82,8 +82,7 @@ def read_records(home: Home) -> dict[Run, dict]:
     records, known = {}, trainings(home)
     for path in sorted(home.results.glob('*/*.json')):
         record = json.loads(path.read_text())
-        budget, seed = record['budget'], record['seed']
-        run = known.get(path.stem.removesuffix(f'_seed{seed}'))
+        run = known.get(path.stem.rpartition('_seed')[0])
         if run:
-            records[run._replace(budget=budget, seed=seed)] = record
+            records[run._replace(budget=record['budget'], seed=record['seed'])] = record
     return records
