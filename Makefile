@@ -1,11 +1,10 @@
 # `make` lists the targets.
-PYTHON ?= python3
+PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 TORCH_INDEX ?=
 DATA ?=
 BENCH ?=
 
 VENV_PYTHON := .venv/bin/python
-python_was_named := $(filter command environment,$(firstword $(origin PYTHON)))
 PYTEST := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV_PYTHON) -m pytest -n auto --maxprocesses 8
 
 .PHONY: help setup env demo bench test test-long docs lint format clean clean-env
@@ -28,7 +27,7 @@ setup: env
 env:
 	@command -v $(PYTHON) >/dev/null || { echo \
 		'Set-up failed: there is no $(PYTHON) here: name a Python 3.10 to 3.12 with PYTHON=<path>.' >&2; exit 1; }
-	@$(PYTHON) tools/setup_env.py --torch-index '$(TORCH_INDEX)' $(if $(python_was_named),--strict-python)
+	@$(PYTHON) tools/setup_env.py --torch-index '$(TORCH_INDEX)'
 
 demo: env
 	$(VENV_PYTHON) tools/demo.py $(if $(DATA),--data '$(DATA)')

@@ -4,8 +4,12 @@ import ast
 import importlib.metadata
 import importlib.util
 import json
+import os
 import re
+import shutil
+import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -15,32 +19,112 @@ from packaging.requirements import Requirement
 from tests.helpers.paths import ROOT
 
 SCRIPT = ROOT / 'tools' / 'setup_env.py'
+CONSTRAINTS = 'onedl-mmcv==2.3.6\nuv==0.11.33\n'
 
 
 @pytest.fixture
 def setup_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The script as a module, at work in an empty folder with one requirement file."""
+    """The script as a module, at work in a checkout that has nothing but two requirement files."""
     spec = importlib.util.spec_from_file_location('setup_env', SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    (tmp_path / 'requirements').mkdir()
-    (tmp_path / 'requirements' / 'build.txt').write_text('torch')
-    (tmp_path / 'pyproject.toml').touch()
-    for name in ('ROOT', 'REQUIREMENTS', 'VENV', 'PYTHON', 'STAMP', 'UNFINISHED'):
-        there = tmp_path / getattr(module, name).relative_to(ROOT)
-        monkeypatch.setattr(module, name, there)
+    checkout = tmp_path / 'checkout'
+    (checkout / 'requirements').mkdir(parents=True)
+    (checkout / 'requirements' / 'build.txt').write_text('torch')
+    (checkout / 'requirements' / 'constraints.txt').write_text(CONSTRAINTS)
+    (checkout / 'pyproject.toml').touch()
+    monkeypatch.chdir(checkout)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     return module
 
 
+def make_python() -> None:
+    python = Path('.venv/bin/python')
+    python.parent.mkdir(parents=True, exist_ok=True)
+    python.symlink_to(sys.executable)
+
+
 def stamp_as_ready(setup_env, torch_index: str = '') -> None:
-    setup_env.PYTHON.parent.mkdir(parents=True)
-    setup_env.PYTHON.symlink_to(sys.executable)
+    make_python()
     stamp = {'fingerprint': setup_env.fingerprint(), 'torch_index': torch_index}
     setup_env.STAMP.write_text(json.dumps(stamp))
 
 
+def interrupt(*arguments) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def commands(setup_env, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The commands that the script calls; none of them does anything but to make `.venv`."""
+
+    def record(command, failure):
+        commands.append(' '.join(map(str, command)))
+        if '-m venv' in commands[-1]:
+            make_python()
+
+    commands = []
+    monkeypatch.setattr(setup_env, 'run', record)
+    return commands
+
+
+# ---- as a whole ---------------------------------------------------------------------------------
+
+
 def test_script_can_be_read_by_a_python_that_is_too_old() -> None:
     ast.parse(SCRIPT.read_text(), feature_version=(3, 6))
+
+
+def test_steps_of_a_set_up(setup_env, commands, monkeypatch) -> None:
+    monkeypatch.setattr(setup_env, 'find_or_build_mmcv', lambda: Path('/cache/mmcv.whl'))
+    setup_env.set_up('cpu-wheels')
+    uv = (
+        '.venv/bin/python -m uv pip install --python .venv/bin/python '
+        '--constraints requirements/constraints.txt '
+        '--build-constraints requirements/constraints.txt'
+    )
+    assert commands == [
+        f'{sys._base_executable} -m venv .venv',
+        '.venv/bin/python -m pip install -q uv==0.11.33',
+        f'{uv} --no-deps --index-url cpu-wheels torch torchvision',
+        f'{uv} -r requirements/build.txt',
+        f'{uv} --excludes requirements/excluded.txt /cache/mmcv.whl -e .[onedl,dev,convert]',
+        f'.venv/bin/python -c {setup_env.IMPORTS}',
+    ]
+    assert setup_env.is_up_to_date('')
+    assert setup_env.read_stamp()['torch_index'] == 'cpu-wheels'
+
+
+def test_interrupted_set_up_names_what_goes_on_with_it(setup_env, monkeypatch) -> None:
+    monkeypatch.setattr(sys, 'argv', ['setup_env.py'])
+    monkeypatch.setattr(setup_env, 'is_up_to_date', lambda torch_index: False)
+    monkeypatch.setattr(setup_env, 'set_up', interrupt)
+    with pytest.raises(SystemExit, match='run the same command again'):
+        setup_env.main()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'with_venv', 'python'),
+    [
+        ([], False, 'python3'),
+        ([], True, '.venv/bin/python'),
+        (['PYTHON=python3.12'], True, 'python3.12'),
+    ],
+)
+def test_python_that_make_takes(
+    tmp_path: Path, monkeypatch, arguments: list[str], with_venv: bool, python: str
+) -> None:
+    shutil.copy(ROOT / 'Makefile', tmp_path)
+    monkeypatch.chdir(tmp_path)
+    if with_venv:
+        make_python()
+    command = ['make', '--dry-run', 'env', *arguments]
+    env = {'PATH': os.environ['PATH']}  # nothing of the make that may be running the tests
+    text = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    assert f"\n{python} tools/setup_env.py --torch-index ''\n" in text
+
+
+# ---- what is there already ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(('version', 'accepted'), [(9, False), (10, True), (12, True), (13, False)])
@@ -48,21 +132,35 @@ def test_python_versions(setup_env, version: int, accepted: bool) -> None:
     if accepted:
         setup_env.check_python((3, version))
     else:
-        with pytest.raises(setup_env.SetupError, match=rf'3\.10 to 3\.12 .* is 3\.{version}:'):
+        with pytest.raises(SystemExit, match=rf'3\.10 to 3\.12 .* is 3\.{version}:'):
             setup_env.check_python((3, version))
+
+
+def test_an_environment_of_another_python_is_refused(setup_env) -> None:
+    Path('.venv/lib/python3.11').mkdir(parents=True)
+    setup_env.check_python((3, 11))
+    with pytest.raises(SystemExit, match=r'\.venv has python3\.11, PYTHON is 3\.12: .*clean-env'):
+        setup_env.check_python((3, 12))
+
+
+def test_an_unfinished_environment_of_another_python_is_none(setup_env) -> None:
+    Path('.venv/lib/python3.11').mkdir(parents=True)
+    setup_env.UNFINISHED.touch()
+    setup_env.check_python((3, 12))
 
 
 def test_nothing_is_done_twice_and_a_changed_requirement_is_noticed(setup_env) -> None:
     assert not setup_env.is_up_to_date('')
     stamp_as_ready(setup_env)
     assert setup_env.is_up_to_date('')
-    (setup_env.REQUIREMENTS / 'build.txt').write_text('torch>2')
+    Path('requirements/build.txt').write_text('torch>2')
     assert not setup_env.is_up_to_date('')
 
 
 def test_a_moved_checkout_is_noticed(setup_env, tmp_path: Path, monkeypatch) -> None:
     stamp_as_ready(setup_env)
-    monkeypatch.setattr(setup_env, 'ROOT', tmp_path / 'requirements' / '..')
+    Path.cwd().rename(tmp_path / 'moved')
+    monkeypatch.chdir(tmp_path / 'moved')
     assert not setup_env.is_up_to_date('')
 
 
@@ -70,73 +168,172 @@ def test_another_torch_index_is_not_ignored(setup_env) -> None:
     stamp_as_ready(setup_env, torch_index='first')
     assert setup_env.is_up_to_date('first')
     assert setup_env.is_up_to_date('')
-    with pytest.raises(setup_env.SetupError, match='TORCH_INDEX=second'):
+    with pytest.raises(SystemExit, match='TORCH_INDEX=second'):
         setup_env.is_up_to_date('second')
 
 
-def test_a_cut_off_installation_is_started_afresh(setup_env) -> None:
-    with pytest.raises(KeyboardInterrupt), setup_env.installing():
-        raise KeyboardInterrupt
-    setup_env.remove_unfinished()
-    assert not setup_env.VENV.exists()
+# ---- installing ---------------------------------------------------------------------------------
 
 
-def test_a_finished_installation_is_kept(setup_env) -> None:
-    with setup_env.installing():
-        pass
-    setup_env.remove_unfinished()
-    assert setup_env.VENV.exists()
+def test_a_cut_off_installation_is_started_afresh(setup_env, commands, monkeypatch) -> None:
+    stamp_as_ready(setup_env)
+    Path('.venv/half-written').touch()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(setup_env, 'run', interrupt)
+        setup_env.install(['uv'])
+    assert not setup_env.is_up_to_date('')
+    setup_env.create_environment()
+    assert not Path('.venv/half-written').exists()
+
+
+def test_a_finished_installation_is_kept(setup_env, monkeypatch) -> None:
+    stamp_as_ready(setup_env)
+    Path('.venv/installed').touch()
+    monkeypatch.setattr(setup_env, 'run', lambda command, failure: None)
+    setup_env.install(['uv'])
+    assert setup_env.is_up_to_date('')
+    setup_env.create_environment()
+    assert Path('.venv/installed').exists()
+
+
+def test_a_failed_installation_names_the_package_index(setup_env) -> None:
+    with pytest.raises(SystemExit, match='check that this machine reaches a package index'):
+        setup_env.install(['false'])
+
+
+# ---- mmcv's wheel -------------------------------------------------------------------------------
+
+
+def write_nvcc(folder: Path, release: str) -> None:
+    nvcc = folder / 'bin' / 'nvcc'
+    nvcc.parent.mkdir()
+    nvcc.write_text(f'#!/bin/sh\necho "Cuda compilation tools, release {release}, V{release}.61"\n')
+    nvcc.chmod(0o755)
+
+
+@pytest.mark.parametrize(('cuda', 'device'), [(None, 'cpu'), ('12.8', 'cuda12.8')])
+def test_a_wheel_built_earlier_is_used(
+    setup_env, tmp_path: Path, monkeypatch, cuda: str | None, device: str
+) -> None:
+    write_nvcc(tmp_path, '12.6')
+    monkeypatch.setattr(setup_env, 'probe_torch', lambda: ['2.10.0+cu128', cuda, str(tmp_path)])
+    python = f'cp3{sys.version_info.minor}'
+    key = f'{python}-torch2.10.0+cu128-mmcv2.3.6-{device}-{sysconfig.get_platform()}'
+    wheel = tmp_path / 'cache' / 'bootmae-mm' / 'wheels' / key / 'onedl_mmcv-2.3.6.whl'
+    wheel.parent.mkdir(parents=True)
+    wheel.touch()
+    assert setup_env.find_or_build_mmcv() == wheel
+
+
+def test_a_torch_that_does_not_import_is_named(setup_env) -> None:
+    Path('torch.py').write_text('raise ImportError("broken on purpose")')
+    make_python()
+    with pytest.raises(SystemExit, match='PyTorch is installed but does not import'):
+        setup_env.probe_torch()
+
+
+def test_nvcc_of_the_same_cuda_compiles_for_the_gpu(setup_env, tmp_path: Path, capsys) -> None:
+    write_nvcc(tmp_path, '12.6')
+    assert setup_env.can_compile_cuda('12.8', str(tmp_path))
+    assert capsys.readouterr().out == ''
+
+
+@pytest.mark.parametrize(('release', 'found'), [('13.0', 'is another'), (None, 'does not exist')])
+def test_an_unsuitable_nvcc_is_named(
+    setup_env, tmp_path: Path, capsys, release: str | None, found: str
+) -> None:
+    if release:
+        write_nvcc(tmp_path, release)
+    assert not setup_env.can_compile_cuda('12.8', str(tmp_path))
+    assert f'nvcc of CUDA 12, and {tmp_path}/bin/nvcc {found}' in capsys.readouterr().out
 
 
 def test_a_missing_compiler_is_named(setup_env, monkeypatch) -> None:
     monkeypatch.setenv('CXX', 'no-such-compiler -O2')
-    with pytest.raises(setup_env.SetupError, match="no C\\+\\+ compiler 'no-such-compiler'"):
-        setup_env.check_compiler({'include': ''})
+    with pytest.raises(SystemExit, match="no C\\+\\+ compiler 'no-such-compiler'"):
+        setup_env.check_compiler('')
 
 
-def test_progress_tells_elapsed_and_remaining_time(setup_env, capsys, monkeypatch) -> None:
-    monkeypatch.setattr(setup_env.time, 'monotonic', lambda: 160.0)
-    setup_env.show_progress(done=20, total=78, start=100.0, shown=100.0)
+def test_missing_headers_are_named(setup_env, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv('CXX', sys.executable)
+    with pytest.raises(SystemExit, match=f'C headers, .* are not in {tmp_path}:.* python3-dev'):
+        setup_env.check_compiler(str(tmp_path))
+    (tmp_path / 'Python.h').touch()
+    setup_env.check_compiler(str(tmp_path))
+
+
+def test_progress_tells_elapsed_and_remaining_time(setup_env) -> None:
     # 60 s for 20 files are 3 s a file, and 58 files are left
-    assert capsys.readouterr().out == '20/78 files, 1 min 00 s elapsed, 2 min 54 s to go\n'
-    setup_env.show_progress(done=21, total=78, start=100.0, shown=150.0)
-    assert capsys.readouterr().out == ''
+    text = setup_env.progress(done=20, total=78, elapsed=60.0)
+    assert text == '20/78 files, 1 min 00 s elapsed, 2 min 54 s to go'
 
 
-def test_a_build_is_logged_and_its_progress_shown(setup_env, tmp_path: Path, capsys) -> None:
+@pytest.mark.parametrize(('interval', 'shown'), [(0, ['1/2', '2/2']), (60, [])])
+def test_a_build_is_logged_and_its_progress_shown(
+    setup_env, tmp_path: Path, capsys, monkeypatch, interval: int, shown: list[str]
+) -> None:
+    monkeypatch.setattr(setup_env, 'SECONDS_BETWEEN_LINES', interval)
     script = "print('  [1/2] c++ a.cpp'); print('note'); print('  [2/2] c++ b.cpp')"
     setup_env.compile_with_progress([sys.executable, '-c', script], None, tmp_path / 'log')
-    assert re.search('^2/2 files, .* elapsed, 0 min 00 s to go$', capsys.readouterr().out, re.M)
+    assert re.findall('^(.*) files, .* elapsed, .* to go$', capsys.readouterr().out, re.M) == shown
     assert (tmp_path / 'log').read_text() == '  [1/2] c++ a.cpp\nnote\n  [2/2] c++ b.cpp\n'
 
 
 def test_a_failed_build_shows_the_end_of_its_log(setup_env, tmp_path: Path, capsys) -> None:
     command = [sys.executable, '-c', "print('error: no such header'); raise SystemExit(1)"]
-    with pytest.raises(setup_env.SetupError, match='did not compile'):
+    with pytest.raises(SystemExit, match='did not compile'):
         setup_env.compile_with_progress(command, None, tmp_path / 'log')
     assert 'error: no such header' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ('extension', 'accepted'), [('mmcv/_ext.cpython-311.so', True), ('mmcv/ops/nms.py', False)]
-)
-def test_only_a_wheel_with_operators_is_kept(
-    setup_env, tmp_path: Path, monkeypatch, extension: str, accepted: bool
-) -> None:
-    def fake_build(command, env, log):
-        with zipfile.ZipFile(Path(command[-1]) / 'onedl_mmcv.whl', 'w') as wheel:
-            wheel.writestr(extension, '')
+@pytest.fixture
+def build(setup_env, monkeypatch):
+    """Builds a wheel of one file into a folder; returns wheel, command and settings."""
 
-    monkeypatch.setattr(setup_env, 'compile_with_progress', fake_build)
-    folder = tmp_path / 'wheels'
-    folder.mkdir()
-    if accepted:
-        wheel = setup_env.build_mmcv('onedl-mmcv', folder, with_cuda=False)
-        assert list(folder.iterdir()) == [wheel]
-    else:
-        with pytest.raises(setup_env.SetupError, match='without its operators'):
-            setup_env.build_mmcv('onedl-mmcv', folder, with_cuda=False)
-        assert list(folder.iterdir()) == []
+    def build(file: str, folder: Path) -> tuple[Path, list[str], dict[str, str]]:
+        def fake_build(command, env, log):
+            options.extend(command)
+            settings.update(env)
+            with zipfile.ZipFile(Path(command[-1]) / 'onedl_mmcv.whl', 'w') as wheel:
+                wheel.writestr(file, '')
+
+        options, settings = [], {}
+        monkeypatch.setattr(setup_env, 'compile_with_progress', fake_build)
+        folder.mkdir()
+        return setup_env.build_mmcv('onedl-mmcv', folder, with_cuda=False), options, settings
+
+    return build
+
+
+def test_a_wheel_with_operators_is_kept(build, tmp_path: Path) -> None:
+    wheel, _, _ = build('mmcv/_ext.cpython-311.so', tmp_path / 'wheels')
+    assert wheel == tmp_path / 'wheels' / 'onedl_mmcv.whl'
+    assert list((tmp_path / 'wheels').iterdir()) == [wheel]
+
+
+def test_a_wheel_without_operators_is_not_kept(build, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match='without its operators'):
+        build('mmcv/ops/nms.py', tmp_path / 'wheels')
+    assert list((tmp_path / 'wheels').iterdir()) == []
+
+
+def test_a_build_sees_the_torch_of_the_environment(build, tmp_path: Path) -> None:
+    _, options, _ = build('mmcv/_ext.so', tmp_path / 'wheels')
+    assert options[:2] == [Path('.venv/bin/python'), '-m']
+    assert {'--no-build-isolation', '--no-cache-dir'} < set(options)
+
+
+def test_a_build_is_cheap_and_leaves_an_unsuitable_gpu_alone(
+    build, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv('FORCE_CUDA', '1')
+    monkeypatch.setenv('CFLAGS', '-O3')
+    _, _, settings = build('mmcv/_ext.so', tmp_path / 'wheels')
+    assert (settings['CFLAGS'], settings['CXXFLAGS']) == ('-O3', '-O1 -g0')
+    assert (settings['CUDA_VISIBLE_DEVICES'], settings['FORCE_CUDA']) == ('', '0')
+
+
+# ---- the pins -----------------------------------------------------------------------------------
 
 
 def read_requirements(path: Path) -> list[Requirement]:
