@@ -38,7 +38,7 @@ class HealthHook(Hook):
                             student has and an update would change it       measurements
     teacher                 its weights are further than ``max_distance``   after ``patience``
                             from the student's                              measurements
-    pixel or feature loss   a spike (:class:`.health_measures.LossWindow`)  after ``spike_steps``
+    pixel or feature loss   a spike (:class:`.measures.LossWindow`)         after ``spike_steps``
                                                                             steps in a row
     ======================  ==============================================  ====================
 
