@@ -1,5 +1,6 @@
-"""The pages made from the tables, the records and the configs: docs/reproduction.md and the READMEs
-of the config folders. They are checked for staleness by the tests."""
+"""The pages made from the tables, the records and the configs: docs/reproduction.md,
+results/README.md and the READMEs of the config folders. They are checked for staleness by the
+tests."""
 
 import ast
 import re
@@ -15,32 +16,30 @@ from .runs import KINDS, REDUCED, Home, is_pretraining
 
 INTRODUCTION = """# The paper's tables, and ours
 
-Made by `python tools/reproduce.py pages`; do not edit. A number of ours comes from the log of a
-run, by way of its record below `results/`; none is typed in.
+```bash
+python tools/reproduce.py plan 2    # the commands of Table 2 that are missing, and their cost
+python tools/reproduce.py run 2     # run them; --budget reduced: at the size of a demo, on CPUs
+python tools/reproduce.py pages     # write this page; do not edit it
+```
 
-- **reproduced**: the config was run as it is.
-- **reduced budget**: the same row at the size of a demo (drawn pictures of 32 pixels, an encoder of
-  4 blocks, 4 epochs for the paper's 300; the rules are at the top of
-  [`reduced.py`](../bootmae_mm/studies/reproduction/reduced.py)). Such numbers compare with each
-  other only, so two columns give every row's difference to one row of the table, the paper's and
-  ours; below a table stands which.
-- **not run**, and **quoted**: a number that the paper itself takes from elsewhere.
+Ours come from the logs of runs: [commands and runs](../results/README.md). A dash: not run. In
+brackets: the paper quotes the number. *In italics*: run at the size of a demo. Such numbers compare
+with each other only, so two columns give each row's difference to the row of reference.
 
-± is the standard deviation over as many seeds as stand behind it in brackets; each pretrains anew.
-To run a table:
-`python tools/reproduce.py plan 2`, then `run 2`; see `python tools/reproduce.py --help`. Rows that
-differ in their pretraining alone share a config: each command below names the checkpoint to start
-from. Weights in `checkpoints/` are those of other projects, to be put there first.
+± is the standard deviation over as many seeds as stand in brackets; each pretrains anew. Pairs of
+rows are undecided where they are closer than twice the standard error of their difference.
+"""
+RUNS = """# Commands and runs
+
+Made by `python tools/reproduce.py pages`; do not edit. Rows that differ in their pretraining alone
+share a config: each command names the checkpoint to start from. Weights in `checkpoints/` are those
+of other projects, to be put there first.
 """
 TITLES = dict(
     pretrain='Pretraining', finetune='Fine-tuning on ImageNet-1K',
     linear='Linear probes on ImageNet-1K',
     seg='Segmentation, UperNet on ADE20K', det='Detection, Mask R-CNN on COCO',
 )  # fmt: skip
-ABSTRACT = """> [Bootstrapped Masked Autoencoders for Vision BERT Pretraining](https://arxiv.org/abs/2207.07116),
-> ECCV 2022. A masked autoencoder that predicts pixels and, beside them, the features of its own
-> momentum encoder; both decoders are handed what the encoder should not have to memorise.
-"""
 
 
 def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -53,16 +52,26 @@ def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
+def shown(
+    header: tuple[str, ...], rows: list[tuple[str, ...]]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """A table as a page has it: marks in place of the status, and no column without a number."""
+    marks = {('paper', tables.QUOTED): '({})', ('ours', tables.SMALL): '*{}*'}
+    kept = [k for k in range(len(header) - 1) if any(row[k] != '–' for row in rows)]
+    return tuple(header[k] for k in kept), [
+        tuple(marks.get((header[k], row[-1]), '{}').format(row[k]) for k in kept) for row in rows
+    ]
+
+
 def remarks(table: Table, records: tables.Records) -> list[str]:
     """What has to be said of a table, and how far small runs order its rows as the paper does."""
     said = [table.note] if table.note else []
     references = ' or '.join(', '.join(table.rows[index].cells) for index in table.references)
-    said.append(f'"To reference" is the difference to the row {references}.')
+    said.append(f'Reference: {references}.')
     for name, pairs in tables.agreement(table, records, REDUCED).items():
         said.append(
-            f'Order of the rows by {name}, reduced budget: of the pairs that the paper ranks, '
-            f'as there {pairs.alike}, the other way round {pairs.reversed}, undecided '
-            f'{pairs.undecided} (closer than twice the standard error of their difference).'
+            f'Pairs of rows by {name}, reduced: {pairs.alike} as in the paper, {pairs.reversed} '
+            f'the other way round, {pairs.undecided} undecided.'
         )
     return said
 
@@ -72,12 +81,21 @@ def reproduction_page(home: Home) -> str:
     records = read_records(home)
     parts = [INTRODUCTION, spent(records, home)]
     for table in TABLES.values():
-        parts.append(f'\n## {table.heading}\n\n{markdown(*tables.rows_of(table, records))}\n')
-        parts += [f'\n{line}\n' for line in remarks(table, records)]
+        cells = markdown(*shown(*tables.rows_of(table, records)))
+        parts.append(f'\n## {table.heading}\n\n{cells}\n')
+        parts.append(f'\n{" ".join(remarks(table, records))}\n')
         parts.append(f'\nConfigs: {links(table, home)}\n')
-        parts.append(folded('Commands', f'```bash\n{commands(table, home)}\n```'))
+    return ''.join(parts)
+
+
+def runs_page(home: Home) -> str:
+    """results/README.md: the commands of every table, and where our numbers come from."""
+    records = read_records(home)
+    parts = [RUNS]
+    for table in TABLES.values():
+        parts.append(f'\n## {table.heading}\n\n```bash\n{commands(table, home)}\n```\n')
         if lines := tables.provenance(table, records):
-            parts.append(folded('Runs', markdown(tables.PROVENANCE, lines)))
+            parts.append(f'\n{markdown(tables.PROVENANCE, lines)}\n')
     return ''.join(parts)
 
 
@@ -98,11 +116,6 @@ def spent(records: tables.Records, home: Home) -> str:
         f'\nAt the reduced budget, {len(hours)} runs took {sum(hours):.2f} hours of processor '
         f'time{beyond}; [how they are read](reduced_study.md).\n'
     )
-
-
-def folded(title: str, text: str) -> str:
-    """Text that is shown when its title is clicked."""
-    return f'\n<details><summary>{title}</summary>\n\n{text}\n\n</details>\n'
 
 
 def links(table: Table, home: Home) -> str:
@@ -128,11 +141,9 @@ def folder_page(kind: str, home: Home) -> str:
         link = f'[{path.stem}]({path.relative_to(home.configs / kind)})'
         rows.append((link, title, facts.get('Expect', '–')))
     return (
-        f'# {TITLES[kind]}\n\n{ABSTRACT}\n'
-        'Made by `python tools/reproduce.py pages`; do not edit. The numbers to expect are the '
-        "paper's; what was reproduced here is in "
-        '[the tables](../../docs/reproduction.md).\n\n'
-        f'{call(kind)}\n'
+        f'# {TITLES[kind]}\n\n{call(kind)}\n'
+        "The numbers to expect are the paper's; [ours](../../docs/reproduction.md). "
+        'Made by `python tools/reproduce.py pages`.\n\n'
         f'{markdown(("config", "what", "expect"), rows)}\n'
     )
 
@@ -145,8 +156,8 @@ def call(kind: str) -> str:
     option = '--cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT'
     return (
         f'```bash\n{line} \\\n    {option}\n```\n\n'
-        "Rows of the paper's tables that differ in their pretraining alone share a config; [the "
-        'tables](../../docs/reproduction.md) have the command of each.\n'
+        'Rows of the paper that share a config differ in the checkpoint: [their '
+        'commands](../../results/README.md).\n'
     )
 
 
@@ -163,10 +174,12 @@ def describe(path: Path) -> tuple[str, dict[str, str]]:
 def write_pages(home: Home, check: bool, say: Callable[[str], None]) -> int:
     """Write the pages, or say which are stale; returns the exit status."""
     made = {home.configs.parent / 'docs/reproduction.md': reproduction_page(home)}
+    made[home.results / 'README.md'] = runs_page(home)
     made |= {home.configs / kind / 'README.md': folder_page(kind, home) for kind in KINDS}
     stale = [path for path, text in made.items() if not is_current(path, text)]
     for path in stale:
         if not check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(made[path])
         say(f'{path} {"is stale: run tools/reproduce.py pages" if check else "written"}')
     return 1 if check and stale else 0
