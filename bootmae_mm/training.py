@@ -6,7 +6,7 @@ from mmengine.config import Config
 
 from .engine.build import build_runner, is_first_process, leave_process_group
 from .engine.resume import TrainingStopped
-from .engine.resume.files import names
+from .engine.run_files import checkpoints
 from .preflight.config.check import check_config
 from .preflight.data.paths import check_config_paths
 
@@ -35,5 +35,5 @@ def train(cfg: Config) -> None:
 def go_on(cfg: Config, checkpoint: str | None = None) -> None:
     """Have a run go on from a checkpoint; or from the newest one of its work directory, and where
     there is none, begin."""
-    if checkpoint or names(cfg.work_dir):
+    if checkpoint or checkpoints(cfg.work_dir):
         cfg.resume, cfg.load_from = True, checkpoint

@@ -8,6 +8,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from ...checkpoint.reading import damage
+from ..run_files import numbered
 from ..total_batch import accumulated_batches
 from . import files
 
@@ -82,6 +83,6 @@ class DurableCheckpointHook(CheckpointHook):
                 path.unlink()
 
     def _for_good(self, path: Path) -> bool:
-        unit, number = files.NAME.fullmatch(path.name).groups()
+        unit, number = numbered(path.name)
         own = unit == ('epoch' if self.by_epoch else 'iter')
-        return bool(self.keep_every) and own and int(number) % self.keep_every == 0
+        return bool(self.keep_every) and own and number % self.keep_every == 0

@@ -1,15 +1,14 @@
 """Checkpoint files of a run: written so that none is ever half there, and found again."""
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ...checkpoint.reading import damage, read_meta
+from ..run_files import checkpoints
 
-NAME = re.compile(r'(epoch|iter)_(\d+)\.pth')
 WRITING = '.{}.writing'
 
 
@@ -54,18 +53,11 @@ def remove_unfinished(folder: Path) -> list[str]:
     return [path.name for path in found]
 
 
-def names(folder: str | Path) -> list[Path]:
-    """Checkpoints to go on from in a folder (``epoch_3.pth``, ``iter_40.pth``), in no order."""
-    folder = Path(folder)
-    found = folder.iterdir() if folder.is_dir() else []
-    return [path for path in found if NAME.fullmatch(path.name) and path.is_file()]
-
-
 def newest_first(folder: str | Path) -> tuple[list[Path], dict[Path, str]]:
     """Checkpoints of a folder by the training they hold, most of it first, and those that cannot be
     read with the reason."""
     progress, unreadable = {}, {}
-    for path in names(folder):
+    for path in checkpoints(folder):
         try:
             meta = read_meta(path)
             progress[path] = meta.get('optimizer_steps', 0), meta.get('epoch', 0)

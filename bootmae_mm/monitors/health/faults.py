@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from mmengine.runner import Runner
 
-from ...engine.resume import files
+from ...engine.run_files import checkpoints, numbered
 from .diagnosis import Cause
 
 ADVICE = {
@@ -112,8 +112,8 @@ def last_good_checkpoint(work_dir: str, epoch: int, iteration: int) -> str | Non
         iteration: The iteration of the fault, from 0.
     """
     done, found = dict(epoch=epoch, iter=iteration), []
-    for path in files.names(work_dir):
-        unit, number = files.NAME.fullmatch(path.name).groups()
-        if int(number) <= done[unit]:
+    for path in checkpoints(work_dir):
+        unit, number = numbered(path.name)
+        if number <= done[unit]:
             found.append(path)
     return str(max(found, key=lambda path: path.stat().st_mtime)) if found else None

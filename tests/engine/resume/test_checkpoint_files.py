@@ -10,6 +10,7 @@ from mmengine.logging import MessageHub
 
 from bootmae_mm.checkpoint import reading
 from bootmae_mm.engine.resume import DurableCheckpointHook, checkpoint_hook, files
+from bootmae_mm.engine.run_files import checkpoints
 
 
 def write(path, steps: int = 0, epoch: int = 0):
@@ -146,7 +147,7 @@ class TestKept:
             hook.last_ckpt = str(write(tmp_path / f'epoch_{epoch}.pth', epoch * 10, epoch))
             hook._tidy_up(runner)
         self.errors = errors
-        return sorted((path.name for path in files.names(tmp_path)), key=lambda n: int(n[6:-4]))
+        return sorted((path.name for path in checkpoints(tmp_path)), key=lambda n: int(n[6:-4]))
 
     def test_the_newest(self, tmp_path):
         assert self.left_after(tmp_path, DurableCheckpointHook(max_keep_ckpts=2)) == [
@@ -165,7 +166,7 @@ class TestKept:
         for steps in (5, 10, 15, 20, 25):
             hook.last_ckpt = str(write(tmp_path / f'iter_{steps}.pth', steps))
             hook._tidy_up(None)
-        assert sorted(path.name for path in files.names(tmp_path)) == [
+        assert sorted(path.name for path in checkpoints(tmp_path)) == [
             *('iter_10.pth', 'iter_20.pth', 'iter_25.pth')
         ]
 
