@@ -4,9 +4,11 @@ import os
 
 import torch
 from mmengine.dist import all_reduce
-from mmengine.hooks import Hook, LoggerHook
+from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
+
+from ..engine.log_interval import log_interval
 
 
 @HOOKS.register_module()
@@ -34,7 +36,7 @@ class DataWaitHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Measure between two logs."""
-        self.interval = next(hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook))
+        self.interval = log_interval(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin anew."""

@@ -5,9 +5,11 @@ from collections.abc import Iterable
 
 import torch
 from mmengine.dist import all_gather_object, all_reduce, barrier, is_main_process
-from mmengine.hooks import Hook, LoggerHook
+from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
+
+from ..engine.log_interval import log_interval
 
 ReportRow = tuple[str, str, str]  # skipped | converted, path, reason
 
@@ -81,7 +83,7 @@ class ImageReportHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """A run does not report again what its report has."""
-        self.interval = next(hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook))
+        self.interval = log_interval(runner)
         self.num_files = len(runner.train_dataloader.dataset)
         if is_main_process():
             self.listed = read_report(report_path(runner))

@@ -7,6 +7,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch.nn.utils import get_total_norm
 
+from ..engine.log_interval import log_interval
 from ..engine.wrapping import unwrap
 from . import schedules
 from .bootmae import BootMAE
@@ -111,9 +112,7 @@ class GradNormHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Measure just before the optimiser uses the gradients."""
-        interval = self.interval or next(
-            hook.interval for hook in runner.hooks if type(hook).__name__ == 'LoggerHook'
-        )
+        interval = self.interval or log_interval(runner)
 
         def measure(optimizer, args, kwargs) -> None:
             self.num_steps += 1

@@ -6,11 +6,12 @@ from functools import partial
 
 import torch
 from mmengine.dist import all_reduce
-from mmengine.hooks import Hook, LoggerHook
+from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from ...engine.log_interval import log_interval
 from ...engine.wrapping import unwrap
 from ...pretrain.bootmae import BootMAE
 from ...pretrain.heads import spread
@@ -88,7 +89,7 @@ class HealthHook(Hook):
         self.checksums = state.get('checksums')
         losses = state.get('losses', {})
         self.windows = {name: measures.LossWindow(losses.get(name, ())) for name in LOSSES}
-        self.interval = next(hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook))
+        self.interval = log_interval(runner)
         model.check_losses = partial(self.check_losses, runner)
         if model.teacher is not None:
             model.teacher.register_forward_hook(partial(self.keep_features, model.feature_head))
