@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from bootmae_mm.engine.tables import as_markdown
 from bootmae_mm.preflight.planning.clock import peak_memory, synchronise
 
 __all__ = ['peak_memory', 'synchronise']
@@ -99,8 +100,7 @@ def table(rows: Iterable[Mapping[str, object]]) -> str:
     if not rows:
         return ''
     heads = list(rows[0])
-    lines = [heads, ['---'] * len(heads), *([cell(row[head]) for head in heads] for row in rows)]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    return as_markdown(heads, [[cell(row[head]) for head in heads] for row in rows])
 
 
 def cell(value: object) -> str:

@@ -10,6 +10,7 @@ import argparse
 import sys
 
 from bootmae_mm.command_line import existing_file
+from bootmae_mm.engine.tables import as_text
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,10 +29,15 @@ def main(argv: list[str] | None = None) -> int:
             rows = compare(path)
         except ValueError as error:
             parser.error(str(error))
-        print(f'\n{path}\n{"quantity":<40} {"difference":>11} {"tolerance":>10}  verdict')
-        for row in rows:
-            verdict = 'ok' if row.passed else 'FAILED'
-            print(f'{row.quantity:<40} {row.difference:>11.2e} {row.tolerance:>10.0e}  {verdict}')
+        lines = [
+            (
+                row.quantity, f'{row.difference:.2e}', f'{row.tolerance:.0e}',
+                'ok' if row.passed else 'FAILED',
+            )
+            for row in rows
+        ]  # fmt: skip
+        header = ('quantity', 'difference', 'tolerance', 'verdict')
+        print(f'\n{path}\n{as_text(header, lines, right=(1, 2))}')
         num_failed = sum(not row.passed for row in rows)
         print(f'{len(rows) - num_failed} of {len(rows)} quantities agree')
         failed += num_failed

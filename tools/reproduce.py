@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from bootmae_mm.data.synthetic import data_sets
-from bootmae_mm.reports.text import as_text
+from bootmae_mm.engine.tables import as_text
 from bootmae_mm.studies.reproduction import (
     launching,
     logs,

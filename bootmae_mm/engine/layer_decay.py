@@ -7,11 +7,13 @@ from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
 from .optim import WeightDecayConstructor, decays
+from .tables import as_text
 
 # Names that DDP and torch.compile put in front of what they wrap.
 WRAPPERS = ('module', '_orig_mod')
 # Parts of a backbone that come after its blocks or belong to all of them: full learning rate.
 AFTER_BLOCKS = ('ln1', 'ln2', 'rel_pos_bias')
+COLUMNS = ('depth', 'lr', 'weight decay', 'tensors', 'parameters')  # of the table in the log
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -62,8 +64,11 @@ class LayerDecayConstructor(WeightDecayConstructor):
         for (depth, top, decay), params in sorted(members.items(), key=lambda item: item[0]):
             lr = self.optimizer_cfg['lr'] * self.rate ** (top - depth)
             groups.append(dict(params=params, lr=lr, **({} if decay else dict(weight_decay=0.0))))
-            rows.append((depth, lr, decay, params))
-        print_log(f'Layer-wise decay {self.rate}\n{_table(rows)}', logger='current')
+            count = sum(p.numel() for p in params)
+            decayed = 'yes' if decay else 'no'
+            rows.append((str(depth), f'{lr:.3e}', decayed, str(len(params)), f'{count:,}'))
+        table = as_text(COLUMNS, rows, right=range(len(COLUMNS)))
+        print_log(f'Layer-wise decay {self.rate}\n{table}', logger='current')
         return groups
 
 
@@ -109,12 +114,3 @@ def _depth(backbone: nn.Module, name: str) -> tuple[int, int]:
                 'it or move it to a neck.'
             )
     return depth, num_depths - 1
-
-
-def _table(rows: list[tuple]) -> str:
-    lines = [f'{"depth":>5} {"lr":>10} {"weight decay":>13} {"tensors":>8} {"parameters":>12}']
-    for depth, lr, decay, params in rows:
-        count = sum(p.numel() for p in params)
-        decayed = 'yes' if decay else 'no'
-        lines.append(f'{depth:>5} {lr:>10.3e} {decayed:>13} {len(params):>8} {count:>12,}')
-    return '\n'.join(lines)

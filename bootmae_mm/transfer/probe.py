@@ -14,6 +14,8 @@ from mmpretrain.registry import METRICS, MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from ..engine.tables import as_text
+
 
 @MODELS.register_module()
 class LinearProbe(ImageClassifier):
@@ -134,17 +136,14 @@ class DepthSweepAccuracy(BaseMetric):
             block: (100 * torch.stack([r[block] for r in results]).double().mean(0)).tolist()
             for block in results[0]
         }
-        print_log(_table(names, rows), logger='current')
+        lines = [
+            (block.removeprefix('block_'), *(f'{value:.2f}' for value in values))
+            for block, values in rows.items()
+        ]
+        table = as_text(('block', *names), lines, right=range(1 + len(names)))
+        print_log(f'Linear probes\n{table}', logger='current')
         return {
             f'{block}/{name}': value
             for block, values in rows.items()
             for name, value in zip(names, values, strict=True)
         }
-
-
-def _table(names: list[str], rows: dict[str, list[float]]) -> str:
-    lines = ['Linear probes', f'{"block":>8} ' + ' '.join(f'{name:>8}' for name in names)]
-    for block, values in rows.items():
-        number = block.removeprefix('block_')
-        lines.append(f'{number:>8} ' + ' '.join(f'{value:>8.2f}' for value in values))
-    return '\n'.join(lines)

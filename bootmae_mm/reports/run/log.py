@@ -7,9 +7,11 @@ writes them about its own code at the start of every training, whatever its sett
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+TIME = '%Y/%m/%d %H:%M:%S'
 RECORD = re.compile(
     r'(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) - .+? - '
     r'(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) - (?P<text>.*)',
@@ -55,7 +57,8 @@ class Log:
     Attributes:
         messages: Warnings and errors in order, without those of ``OF_EVERY_RUN``.
         environment: Versions, devices and settings of the process, by name.
-        last_time: Of the last record, as ``2026/01/31 12:00:00``; empty if there is none.
+        first_time: Of the first record; None if there is none.
+        last_time: Of the last record; None if there is none.
         epoch_length: Iterations of an epoch, None where unknown.
         saved: Newest checkpoint by ``epoch`` and ``iteration``.
         stop: Of a training that a signal or a monitor stopped, else None.
@@ -63,7 +66,8 @@ class Log:
 
     messages: list[Message] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
-    last_time: str = ''
+    first_time: datetime | None = None
+    last_time: datetime | None = None
     epoch_length: int | None = None
     saved: dict[str, int] = field(default_factory=dict)
     stop: Stop | None = None
@@ -71,12 +75,12 @@ class Log:
 
 def read_log(path: Path) -> Log:
     """A run's log; an empty one if there is no file."""
-    log, after = Log(), 'before the first logged step'
+    log, after, first, last = Log(), 'before the first logged step', '', ''
     if not path.is_file():
         return log
     with open(path, encoding='utf-8', errors='replace') as file:
         for time, level, text in records(file):
-            log.last_time = time
+            first, last = first or time, time
             if text.startswith(OF_EVERY_RUN):
                 continue
             if level in ('WARNING', 'ERROR', 'CRITICAL'):
@@ -85,6 +89,8 @@ def read_log(path: Path) -> Log:
                 log.stop = _stop(message.text) or log.stop
             else:
                 after = _note_progress(log, text) or after
+    if first:
+        log.first_time, log.last_time = (datetime.strptime(t, TIME) for t in (first, last))
     return log
 
 

@@ -9,7 +9,7 @@ from ..html import Report
 from . import charts, monitors
 from .pictures import collect_pictures
 from .progress import Progress, goes_by_epochs, progress, time_spent
-from .scalars import Curves, Row, curves, join
+from .scalars import Curves, curves
 from .settings import setting
 from .work_dir import WorkDir, read_work_dir
 
@@ -40,11 +40,10 @@ def write_report(work_dir: str | Path, out: str | Path | None = None, at_end: bo
 
 def build_page(work_dir: WorkDir, at_end: bool = False) -> Report:
     """The page, section by section."""
-    rows = join([run.scalars for run in work_dir.runs])
     by_epoch = goes_by_epochs(work_dir)
     interval = None if by_epoch else setting(work_dir.settings, 'train_cfg', 'val_interval')
-    values = curves(rows, interval if isinstance(interval, int) else None)
-    reached = progress(work_dir, rows, at_end)
+    values = curves(work_dir.rows, interval if isinstance(interval, int) else None)
+    reached = progress(work_dir, at_end)
     page = Report(work_dir.name)
     _summary(page, work_dir, reached, values)
     _scores(page, work_dir, values, reached.unit)
@@ -52,7 +51,7 @@ def build_page(work_dir: WorkDir, at_end: bool = False) -> Report:
     _monitors(page, work_dir)
     _pictures(page, work_dir)
     _checkpoints(page, work_dir)
-    _runs(page, work_dir, rows)
+    _runs(page, work_dir)
     _config(page, work_dir)
     _environment(page, work_dir)
     return page
@@ -198,10 +197,10 @@ def _checkpoints(page: Report, work_dir: WorkDir) -> None:
     page.table(('file', 'MiB', 'written'), rows, '')
 
 
-def _runs(page: Report, work_dir: WorkDir, rows: Sequence[Row]) -> None:
+def _runs(page: Report, work_dir: WorkDir) -> None:
     if len(work_dir.runs) == 1:
         return
-    kept = {id(row) for row in rows}
+    kept = {id(row) for row in work_dir.rows}
     page.heading('Runs')
     table = []
     for run in work_dir.runs:

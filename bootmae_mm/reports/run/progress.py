@@ -32,22 +32,23 @@ class Progress(NamedTuple):
         return reached if self.unit == 'iteration' else f'{reached}, iteration {self.iterations}'
 
 
-def progress(work_dir: WorkDir, rows: Sequence[Row], at_end: bool) -> Progress:
+def progress(work_dir: WorkDir, at_end: bool) -> Progress:
     """How far training came, by its rows and checkpoints.
 
     Args:
         work_dir: The folder.
-        rows: The joined rows of its runs.
         at_end: Whether the caller knows that training is over.
     """
-    training = [row.values for row in rows if row.kind == 'train']
+    training = [row.values for row in work_dir.rows if row.kind == 'train']
     iterations = max(int(training[-1]['iter']) if training else 0, _stopped_at(work_dir))
     if goes_by_epochs(work_dir):
         unit, total = 'epoch', _total(work_dir, 'max_epochs')
         saved = work_dir.saved('epoch')
         logged = int(training[-1].get('epoch', 0)) if training else 0
         done = max(saved, logged, _epoch_of_stop(work_dir))
-        complete = max(saved, _epochs_passed(work_dir, iterations), _epoch_of_validation(rows))
+        complete = max(
+            saved, _epochs_passed(work_dir, iterations), _epoch_of_validation(work_dir.rows)
+        )
     else:
         unit, total = 'iteration', _total(work_dir, 'max_iters')
         done = complete = iterations = max(iterations, work_dir.saved('iter'))

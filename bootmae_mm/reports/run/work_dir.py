@@ -8,13 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ...engine.run_files import POINTER, last_checkpoint, numbered
 from .log import Log, read_log
-from .scalars import Scalars, read_scalars
+from .scalars import Row, Scalars, join, read_scalars
 from .settings import read_settings
 
 STAMP = '%Y%m%d_%H%M%S'
-LOG_TIME = '%Y/%m/%d %H:%M:%S'
-NUMBERED = re.compile(r'(epoch|iter)_(\d+)\.pth')
 
 
 class Run(NamedTuple):
@@ -76,6 +75,11 @@ class WorkDir:
         return [run for run in self.runs if run.scalars.training or run.log.stop]
 
     @cached_property
+    def rows(self) -> list[Row]:
+        """What all runs logged, as one course of training."""
+        return join([run.scalars for run in self.runs])
+
+    @cached_property
     def checkpoints(self) -> list[Checkpoint]:
         """The checkpoints, newest first."""
         paths = [path for path in self.path.glob('*.pth') if path.is_file()]
@@ -92,12 +96,11 @@ class WorkDir:
             return 0
         newest = self.trainings[-1]
         logged = newest.log.saved.get({'epoch': 'epoch', 'iter': 'iteration'}[unit], 0)
-        pointer = self.path / 'last_checkpoint'  # mmengine keeps its path there
-        if not pointer.is_file() or pointer.stat().st_mtime < newest.start.timestamp():
+        last = last_checkpoint(self.path)
+        if last is None or (self.path / POINTER).stat().st_mtime < newest.start.timestamp():
             return logged
-        name = re.split(r'[\\/]', pointer.read_text(encoding='utf-8', errors='replace').strip())[-1]
-        found = NUMBERED.fullmatch(name)
-        return max(logged, int(found[2])) if found and found[1] == unit else logged
+        kind, number = numbered(last.name) or ('', 0)
+        return max(logged, number) if kind == unit else logged
 
 
 def read_work_dir(path: str | Path) -> WorkDir:
@@ -140,7 +143,7 @@ def read_run(folder: Path) -> Run:
     scalars, log = read_scalars(logged), read_log(folder / f'{folder.name}.log')
     start = end = datetime.strptime(folder.name, STAMP)
     if log.last_time:
-        end = datetime.strptime(log.last_time, LOG_TIME)
+        end = log.last_time
     elif logged.is_file():
         end = datetime.fromtimestamp(logged.stat().st_mtime)
     return Run(folder, scalars, log, start, max(start, end), _scores(folder))

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from ...data.dataset import find_images
 from ...data.synthetic import data_sets
-from ...reports.text import as_text
+from ...engine.tables import as_text
+from ...reports.run.scalars import curves
+from ...reports.run.work_dir import read_work_dir
 from . import stages, summary
 from .stages import Say
 
@@ -91,11 +93,9 @@ def run(images: Path | None, work_dir: Path, say: Say) -> None:
             outcomes = evaluate(data, checkpoint, work_dir, say)
         truth = stages.dense_truth(data)
     pictures = stages.pictures(images or data / 'shapes/val', checkpoint)
-    scalars = stages.read_scalars(work_dir / 'pretrain')
+    logged = curves(read_work_dir(work_dir / 'pretrain').rows, None).train
     summary.write_metrics(work_dir / 'metrics.json', outcomes, clock.seconds)
-    summary.write_report(
-        work_dir / 'report.html', scalars, pictures, outcomes, truth, clock.seconds
-    )
+    summary.write_report(work_dir / 'report.html', logged, pictures, outcomes, truth, clock.seconds)
     if outcomes:
         say('\n' + as_text(summary.HEADER, summary.table(outcomes)))
     say(f'\nReport: {work_dir / "report.html"}')

@@ -4,7 +4,6 @@ Each stage runs a config of ``configs/demo`` through mmengine's Runner; nothing 
 itself. The stages say how far they are through a callback ``say(text)``.
 """
 
-import json
 import multiprocessing
 import os
 import re
@@ -24,8 +23,10 @@ from PIL import Image
 
 from ...checkpoint import read_state_dict
 from ...engine.build import build_runner
+from ...engine.run_files import last_checkpoint
 from ...pretrain.bootmae import BootMAE
 from ...pretrain.reconstruct import Reconstruction, reconstruct
+from ...reports.run.log import BY_EPOCH
 from ...visualization.images import centre_crops, find_files, normalise, read_evenly
 from ...visualization.masks import draw_ids, find_masking
 from .predictions import paint_labels, predict
@@ -75,14 +76,6 @@ class Outcome(NamedTuple):
     pictures: list[np.ndarray]
 
 
-def read_scalars(work_dir: Path) -> list[dict]:
-    """What the newest run in ``work_dir`` logged, one dict per logged step."""
-    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
-    if not files:
-        return []
-    return [json.loads(line) for line in files[-1].read_text().splitlines()]
-
-
 def pretrain(data_root: Path, work_dir: Path, options: Mapping[str, object], say: Say) -> Path:
     """Pretrain with ``tools/dist_train.sh configs/demo/pretrain.py``; returns the checkpoint.
 
@@ -116,18 +109,18 @@ def pretrain(data_root: Path, work_dir: Path, options: Mapping[str, object], say
             f'Pretraining failed with status {process.returncode}, see {printed}: '
             f'{errors[0] if errors else ""}'
         )
-    return Path((work_dir / 'last_checkpoint').read_text().strip())
+    return last_checkpoint(work_dir)
 
 
 def last_progress(printed: str) -> str:
     """Epoch, time left and losses of the last line that mmengine logged."""
-    lines = [line for line in printed.splitlines() if 'Epoch(train)' in line]
-    if not lines:
+    places = list(BY_EPOCH.finditer(printed))
+    if not places:
         return 'starting ...'
-    place = re.search(r'\[ *(\d+)\]\[ *(\d+)/(\d+)\]', lines[-1])
-    values = dict(re.findall(r'(\S+): +(\S+)', lines[-1]))
+    line = printed[places[-1].end() :].partition('\n')[0]
+    values = dict(re.findall(r'(\S+): +(\S+)', line))
     return 'epoch {} ({} of {} steps), {} left, pixel loss {}, feature loss {}'.format(
-        *place.groups(), values['eta'], values.get('L_pixel'), values.get('L_feature')
+        *places[-1].groups(), *(values.get(name) for name in ('eta', 'L_pixel', 'L_feature'))
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...pretrain.reconstruct import Reconstruction
 from ...reports.html import Report
+from ...reports.run.scalars import Points
 from .stages import TASKS, Job, Outcome
 
 HEADER = ('task', 'score', 'from scratch', 'pretrained', 'gain')
@@ -55,7 +56,7 @@ def _predictions(page: Report, task: str, outcomes: Mapping[Job, Outcome], truth
 
 def write_report(
     path: Path,
-    scalars: Sequence[dict],
+    logged: Points,
     pictures: Reconstruction,
     outcomes: Mapping[Job, Outcome],
     truth: Sequence[np.ndarray],
@@ -85,9 +86,7 @@ def write_report(
         'Losses': ('L_pixel', 'L_feature'),
         'Spread over the batch (0 is a collapse)': ('teacher_spread', 'feature_spread'),
     }.items():
-        page.line_chart(
-            {key: [(row['step'], row[key]) for row in scalars] for key in keys}, title, 'step', ''
-        )
+        page.line_chart({key: logged[key] for key in keys}, title, 'step', '')
     page.heading('Time')
     page.table(
         ('stage', 'seconds'), [(name, f'{value:.0f}') for name, value in seconds.items()], ''

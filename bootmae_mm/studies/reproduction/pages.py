@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ...engine.tables import as_markdown
 from . import tables
 from .cells import Table
 from .launching import typed, with_origins
@@ -48,8 +49,7 @@ def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
         [cell.replace(' ', '\N{NO-BREAK SPACE}') if '±' in cell else cell for cell in row]
         for row in rows
     ]
-    lines = [header, ['---'] * len(header), *whole]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    return as_markdown(header, whole)
 
 
 def shown(

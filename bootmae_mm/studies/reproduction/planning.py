@@ -1,7 +1,7 @@
 """What a run costs, and which runs are possible."""
 
+from ...engine.tables import as_text
 from ...preflight.planning.recipe import published_size, recipe_of
-from ...reports.text import as_text
 from . import logs
 from .launching import typed
 from .runs import REDUCED, Home, Run, load

@@ -6,6 +6,7 @@ A record is made from what the run wrote, by :func:`write_record`, and never by 
 import json
 from pathlib import Path
 
+from ...engine.run_files import last_checkpoint
 from . import logs
 from .cells import Metric
 from .paper import TABLES
@@ -28,21 +29,21 @@ def metrics_of(run: Run) -> list[Metric]:
 def make_record(run: Run, home: Home) -> dict:
     """The record of a run that is done."""
     work_dir = run.work_dir(home)
-    lines = logs.scalars(work_dir)
-    values = {metric.title: logs.score(lines, metric) for metric in metrics_of(run)}
+    rows = logs.rows(work_dir)
+    values = {metric.title: logs.score(rows, metric) for metric in metrics_of(run)}
     sessions = logs.sessions(work_dir)
-    log = logs.newest_log(work_dir)
+    checkpoint, log = last_checkpoint(work_dir), logs.newest_log(work_dir)
     return dict(
         config=run.config,
         budget=run.budget,
         seed=run.seed,
         scores={name: value for name, value in values.items() if value is not None},
-        seconds_per_iteration=logs.seconds_per_iteration(lines),
+        seconds_per_iteration=logs.seconds_per_iteration(rows),
         hours=round(sum(s.seconds for s in sessions) / 3600, 4),
         device_hours=round(sum(s.seconds * s.processes for s in sessions) / 3600, 4),
         cpu_hours=cpu_hours(work_dir),
         starts=run.checkpoints(home),
-        checkpoint=last_checkpoint(work_dir),
+        checkpoint=str(checkpoint) if checkpoint else None,
         log=str(log) if log else None,
         versions=logs.versions(work_dir),
     )
@@ -55,16 +56,6 @@ def cpu_hours(work_dir: Path) -> float | None:
         return None
     used = [json.loads(line)['cpu_seconds'] for line in usage.read_text().splitlines()]
     return round(sum(used) / 3600, 4)
-
-
-def last_checkpoint(work_dir: Path) -> str | None:
-    """The checkpoint that mmengine noted, with an absolute path; below ``work_dir`` where it is."""
-    note = work_dir / 'last_checkpoint'
-    if not note.is_file():
-        return None
-    noted = Path(note.read_text().strip())
-    here = work_dir / noted.name
-    return str(here if here.is_file() else noted)
 
 
 def write_record(run: Run, path: Path, home: Home) -> dict:

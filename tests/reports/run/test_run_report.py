@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 from collections import Counter
+from datetime import datetime
 from unittest.mock import patch
 
 import numpy as np
@@ -41,12 +42,11 @@ from tests.helpers.runs import run_config
 
 
 def course(work_dir) -> Curves:
-    return curves(join([run.scalars for run in read_work_dir(work_dir).runs]), None)
+    return curves(read_work_dir(work_dir).rows, None)
 
 
 def reached(work_dir, at_end=False):
-    found = read_work_dir(work_dir)
-    return progress(found, join([run.scalars for run in found.runs]), at_end)
+    return progress(read_work_dir(work_dir), at_end)
 
 
 # What is in a folder -----------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def test_validations_by_iterations_whose_logger_counts_epochs(tmp_path):
         for i, step in enumerate(steps)
     ]
     write_run(tmp_path, '20260131_120000', rows, config=SEGMENTATION)
-    found = curves(join([read_work_dir(tmp_path).runs[0].scalars]), 60)
+    found = curves(read_work_dir(tmp_path).rows, 60)
     assert found.val['mIoU'] == [(60, 12), (120, 15)]
     charted = [c for c in charts.score_charts(found, 'iteration')]
     assert [c.title for c in charted] == ['Validation']
@@ -302,7 +302,8 @@ def test_messages_and_environment_of_a_log(tmp_path):
     assert [m.level for m in log.messages] == ['WARNING'] * 3
     assert log.messages[1].text.endswith('is odd\nand has a second line')
     assert {m.after for m in log.messages} == {'after step 5 of 10 of epoch 1'}
-    assert log.last_time == '2026/01/31 12:01:00' and log.epoch_length == 10
+    assert log.first_time == datetime(2026, 1, 31, 12, 0, 1)
+    assert log.last_time == datetime(2026, 1, 31, 12, 1) and log.epoch_length == 10
 
 
 def test_an_error_is_shown_without_the_line_of_code_and_terminal_codes(tmp_path):

@@ -14,8 +14,8 @@ from PIL import Image
 from bootmae_mm.data.synthetic import data_sets
 from bootmae_mm.data.synthetic.shapes import CLASSES
 from bootmae_mm.encoder import tokens
+from bootmae_mm.engine.tables import as_text
 from bootmae_mm.pretrain.reconstruct import Reconstruction, reconstruct
-from bootmae_mm.reports.text import as_text
 from bootmae_mm.studies.demo import predictions, running, stages, summary
 from tests.helpers.demo_outcomes import OUTCOMES
 from tests.helpers.images import write_images
@@ -44,18 +44,16 @@ def test_metrics_hold_every_run(tmp_path):
 
 def test_the_report_shows_results_and_predictions(tmp_path):
     pictures = Reconstruction(*[np.zeros((2, 4, 4, 3), np.uint8)] * 4)
-    scalars = [
-        dict(step=i, L_pixel=1.0, L_feature=1.0, teacher_spread=1.0, feature_spread=1.0)
-        for i in (1, 2)
-    ]
+    names = 'L_pixel', 'L_feature', 'teacher_spread', 'feature_spread'
+    logged = {name: [(1, 1.0), (2, 1.0)] for name in names}
     truth = [np.zeros((6, 6, 3), np.uint8)] * 2
     seconds = {'pretrain': 1.0}
     path = tmp_path / 'report.html'
-    summary.write_report(path, scalars, pictures, OUTCOMES, truth, seconds)
+    summary.write_report(path, logged, pictures, OUTCOMES, truth, seconds)
     with_labels = path.read_text()
     assert 'Predictions: segmentation' in with_labels and '13.5 ± 1.0 %' in with_labels
     assert with_labels.count('<img') == 2 * 4 + 2 * 2 * 3
-    summary.write_report(path, scalars, pictures, {}, [], seconds)
+    summary.write_report(path, logged, pictures, {}, [], seconds)
     assert path.read_text().count('<img') == 2 * 4
 
 

@@ -32,6 +32,7 @@ from bootmae_mm.studies.reproduction.reduced import DEMO, reduced_config
 from bootmae_mm.studies.reproduction.runs import FULL, REDUCED, Home, Run
 from tests.helpers.labelled_data import load_tool
 from tests.helpers.paths import ROOT
+from tests.helpers.run_folders import validation_row
 from tests.helpers.shell import CHILD_ENDS_FIRST
 
 FINETUNE = 'finetune/bootmae_vitb_finetune_100e'
@@ -54,7 +55,7 @@ def write_run(
     text = '\n'.join(json.dumps(line) for line in lines)
     (folder / begin / 'vis_data/scalars.json').write_text(text + '\n')
     (folder / begin / f'{begin}.log').write_text(
-        '2026/11/24 10:00:00 - mmengine - INFO - \n'
+        '2026/11/24 10:00:00 - mmengine - INFO - \nSystem environment:\n'
         f'    Python: 3.11.7 (main)\n    PyTorch: 2.10.0+cu128\n    GPU number: {gpus}\n'
         'a line without a time\n'
         '2026/11/24 10:01:30 - mmengine - INFO - end\n'
@@ -63,8 +64,13 @@ def write_run(
 
 def trained(steps: int) -> list[dict]:
     return [
-        dict(lr=0.1, loss=1.0, time=1.0 if s < 5 else 0.2 + s / 1000, step=s) for s in range(steps)
+        dict(lr=0.1, loss=1.0, time=1.0 if s < 5 else 0.2 + s / 1000, iter=s, step=s)
+        for s in range(steps)
     ]
+
+
+def evaluated(step: int, top1: float) -> dict:
+    return validation_row(step, **{'accuracy/top1': top1})
 
 
 # ---------------------------------------------------------------------------------------------
@@ -124,11 +130,11 @@ def test_every_record_that_is_kept_counts():
 def test_a_run_is_done_at_its_last_evaluation(home):
     folder = DEFAULT.work_dir(home)
     assert logs.state(DEFAULT, home) == logs.NOT_RUN
-    write_run(folder, [*trained(3), {'accuracy/top1': 70.0, 'step': 99}])
+    write_run(folder, [*trained(3), evaluated(99, 70.0)])
     assert logs.state(DEFAULT, home) == logs.STOPPED
-    write_run(folder, [{'accuracy/top1': 83.5, 'step': 100}], '20261124_110000')
+    write_run(folder, [evaluated(100, 83.5)], '20261124_110000')
     assert logs.state(DEFAULT, home) == logs.DONE
-    assert logs.last_score(logs.scalars(folder), TOP1) == 83.5
+    assert logs.last_score(logs.rows(folder), TOP1) == 83.5
 
 
 def test_a_logged_step_is_no_evaluation(home):
@@ -147,24 +153,25 @@ def test_a_pretraining_is_done_when_its_last_checkpoint_is_there(home):
 
 def test_a_line_that_was_cut_off_is_left_out(home):
     folder = DEFAULT.work_dir(home)
-    write_run(folder, [{'accuracy/top1': 70.0, 'step': 99}])
+    write_run(folder, [evaluated(99, 70.0)])
     file = folder / '20261124_100000/vis_data/scalars.json'
     file.write_text(file.read_text() + '{"accuracy/top1": 99')
-    assert logs.last_score(logs.scalars(folder), TOP1) == 70.0
+    assert logs.last_score(logs.rows(folder), TOP1) == 70.0
 
 
 def test_the_time_of_an_iteration_is_the_median_without_the_start():
     times = [9.0, 9.0, 9.0, 9.0, 9.0, 0.5, 0.1, 0.3, 0.2, 0.7, 0.6]
-    lines = [dict(loss=1.0, time=time) for time in times]
-    assert logs.score(lines, SECONDS) == pytest.approx((0.3 + 0.5) / 2)
-    assert logs.score(lines[:5], SECONDS) is None
-    assert logs.last_score([{'coco/bbox_mAP': 0.485}], BOX) == pytest.approx(48.5)
+    rows = [logs.Row('train', 1, dict(time=time)) for time in times]
+    evaluation = logs.Row('val', 1, {'coco/bbox_mAP': 0.485, 'time': 9.0})
+    assert logs.score([*rows, evaluation], SECONDS) == pytest.approx((0.3 + 0.5) / 2)
+    assert logs.score(rows[:5], SECONDS) is None
+    assert logs.last_score([evaluation], BOX) == pytest.approx(48.5)
 
 
 def test_a_record_keeps_scores_time_and_versions(home):
     folder = DEFAULT.work_dir(home)
-    write_run(folder, [*trained(20), {'accuracy/top1': 83.9, 'step': 100}], gpus=8)
-    write_run(folder, [{'accuracy/top1': 84.1, 'step': 100}], '20261124_110000', gpus=4)
+    write_run(folder, [*trained(20), evaluated(100, 83.9)], gpus=8)
+    write_run(folder, [evaluated(100, 84.1)], '20261124_110000', gpus=4)
     (folder / 'usage.jsonl').write_text('{"cpu_seconds": 36}\n{"cpu_seconds": 72}\n')
     (folder / 'last_checkpoint').write_text('somewhere/epoch_100.pth')
     path = launching.record_path(DEFAULT, home)
@@ -186,20 +193,11 @@ def test_a_record_names_the_device(tmp_path, numbers):
     """mmengine lists GPUs that are alike in one line."""
     (tmp_path / 't').mkdir()
     (tmp_path / 't/t.log').write_text(
-        f'2026/11/24 10:00:00 - mmengine - INFO - \n    GPU {numbers}: NVIDIA A100-SXM4-80GB\n'
-        '    CUDA_HOME: None\n    GPU number: 8\n'
+        '2026/11/24 10:00:00 - mmengine - INFO - \nSystem environment:\n'
+        f'    GPU {numbers}: NVIDIA A100-SXM4-80GB\n    CUDA_HOME: None\n    GPU number: 8\n'
     )
     assert logs.versions(tmp_path) == {'device': 'NVIDIA A100-SXM4-80GB'}
     assert logs.sessions(tmp_path)[0].processes == 8
-
-
-def test_a_record_says_where_the_checkpoint_is_from_here(tmp_path):
-    """mmengine notes an absolute path, which says nothing on another machine."""
-    (tmp_path / 'last_checkpoint').write_text('/elsewhere/run/epoch_100.pth')
-    assert records.last_checkpoint(tmp_path) == '/elsewhere/run/epoch_100.pth'
-    (tmp_path / 'epoch_100.pth').touch()
-    assert records.last_checkpoint(tmp_path) == str(tmp_path / 'epoch_100.pth')
-    assert records.last_checkpoint(tmp_path / 'none') is None
 
 
 # ---------------------------------------------------------------------------------------------
@@ -259,12 +257,12 @@ TRAINING = """
 import json, pathlib, sys
 folder, config, fails = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 (folder / 't/vis_data').mkdir(parents=True, exist_ok=True)
-(folder / 't/t.log').write_text('2026/11/24 10:00:00 - mmengine\\n')
+(folder / 't/t.log').write_text('2026/11/24 10:00:00 - mmengine - INFO - \\n')
 if fails in config:
     sys.exit(3)
 for n in range(20):
     (folder / f'epoch_{n}.pth').touch()
-steps = [dict(step=n, **{'accuracy/top1': 50.0 + n}) for n in (15, 16)]
+steps = [dict(step=n, data_time=0.1, **{'accuracy/top1': 50.0 + n}) for n in (15, 16)]
 (folder / 't/vis_data/scalars.json').write_text('\\n'.join(map(json.dumps, steps)))
 with open(folder.parent / 'order.txt', 'a') as order:
     order.write(config + '\\n')
@@ -331,7 +329,7 @@ def test_a_run_that_stopped_with_status_0_is_not_done(home, monkeypatch):
 
 
 def test_a_run_that_is_done_is_recorded_without_being_run(home):
-    write_run(DEFAULT.work_dir(home), [{'accuracy/top1': 83.5, 'step': 100}])
+    write_run(DEFAULT.work_dir(home), [evaluated(100, 83.5)])
     assert launching.run_missing([DEFAULT], home, 1, 1, 0.0, print) == []
     assert records.read_records(home)[DEFAULT]['scores'] == {'fine-tuned': 83.5}
 
@@ -726,7 +724,7 @@ def test_the_command_line_records_what_is_done(home, monkeypatch, capsys):
     tool = load_tool('reproduce')
     monkeypatch.setattr(tool, 'Home', lambda: home)
     small = DEFAULT._replace(budget=REDUCED, seed=2)
-    write_run(small.work_dir(home), [{'accuracy/top1': 83.5, 'step': 16}])
+    write_run(small.work_dir(home), [evaluated(16, 83.5)])
     write_run(PRETRAINING.work_dir(home), trained(3))  # not done
     assert tool.main(['record']) == 0
     assert '1 runs are done' in capsys.readouterr().out
