@@ -3,12 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
 
-# Matplotlib's "viridis" at 0, 1/4, 1/2, 3/4 and 1: violet, blue, teal, green, yellow.
-VIRIDIS = np.array(
-    [(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)], np.uint8
-)
 GAP, MARGIN = 4, 8  # between and around the pictures of a sheet
 FONT_SIZE, LINE = 13, 20
 SMALLEST, LARGEST = 128, 256  # sides of a picture on a sheet
@@ -31,9 +28,7 @@ def heat(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Colours from violet at ``low`` or less, by blue, teal and green, to yellow at ``high`` or
     more; uint8, with an axis of R, G, B added."""
     share = (np.clip(values, low, high) - low) / (high - low)
-    stops = np.linspace(0, 1, len(VIRIDIS))
-    channels = [np.interp(share, stops, VIRIDIS[:, channel]) for channel in range(3)]
-    return np.stack(channels, axis=-1).round().astype(np.uint8)
+    return colormaps['viridis'](share, bytes=True)[..., :3]
 
 
 def faded(pixels: np.ndarray) -> np.ndarray:

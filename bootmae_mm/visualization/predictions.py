@@ -3,7 +3,7 @@
 mmseg and mmdet are imported at the first use, so that pretraining does without them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 import numpy as np
@@ -24,6 +24,7 @@ from .painting import Figure
 
 VISUALIZER_TYPES = dict(mmseg='SegLocalVisualizer', mmdet='DetLocalVisualizer')
 LABEL_STEPS = ('LoadAnnotations', 'CheckSegLabels')
+ALPHA = 0.6  # of colours over a picture
 SMALLEST = 256  # sides of a painted picture, below which names of classes could not be read
 
 
@@ -58,7 +59,7 @@ def prediction_figure(
         rows = [
             (
                 picture.pixels,
-                _paint(picture, predict(model, pipeline, picture), visualizer, options),
+                paint(picture.pixels, predict(model, pipeline, picture), visualizer, **options),
             )
             for picture in pictures
         ]
@@ -92,10 +93,18 @@ def _model(cfg: Config, checkpoint: str) -> nn.Module:
 def _visualizer(cfg: Config) -> Visualizer:
     """The toolbox's visualizer with names and colours of the test set's classes."""
     dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'lazy_init': True})
-    visualizer = VISUALIZERS.get(f'{cfg.default_scope}.{VISUALIZER_TYPES[cfg.default_scope]}')(
-        alpha=0.6
-    )
-    visualizer.dataset_meta = dataset.metainfo
+    return build_visualizer(cfg.default_scope, dataset.metainfo)
+
+
+def build_visualizer(scope: str, classes: Mapping[str, Sequence]) -> Visualizer:
+    """A toolbox's visualizer, which keeps nothing on the disk.
+
+    Args:
+        scope: 'mmseg' or 'mmdet'.
+        classes: The names of the classes as ``classes``, their colours as ``palette``.
+    """
+    visualizer = VISUALIZERS.get(f'{scope}.{VISUALIZER_TYPES[scope]}')(alpha=ALPHA)
+    visualizer.dataset_meta = classes
     return visualizer
 
 
@@ -106,10 +115,18 @@ def _pipeline(cfg: Config) -> Compose:
     return Compose([ConfigDict(type='LoadImageFromNDArray'), *kept])
 
 
-def _paint(picture: Picture, sample, visualizer: Visualizer, options: dict) -> np.ndarray:
-    """A picture with its predictions over it; small ones are enlarged by a whole factor first."""
-    factor = -(-SMALLEST // max(picture.pixels.shape[:2]))
-    image = _enlarged(picture.pixels, factor, (0, 1))
+def paint(pixels: np.ndarray, sample, visualizer: Visualizer, **options) -> np.ndarray:
+    """A picture with its predictions over it, uint8 RGB; small ones are enlarged by a whole factor
+    first.
+
+    Args:
+        pixels: The picture, uint8 RGB ``(H, W, 3)``.
+        sample: The toolbox's data sample with predictions at the picture's size.
+        visualizer: What :func:`build_visualizer` builds.
+        **options: Of the visualizer's ``add_datasample``.
+    """
+    factor = -(-SMALLEST // max(pixels.shape[:2]))
+    image = _enlarged(pixels, factor, (0, 1))
     sample = sample.cpu()
     if 'pred_sem_seg' in sample:
         labels_1HW = sample.pred_sem_seg.data

@@ -21,13 +21,12 @@ def demo_page(folder):
     """The demo's page of invented outcomes and random pictures."""
     rng = np.random.default_rng(0)
     grey = rng.integers(0, 256, (2, 48, 48, 3), dtype=np.uint8)
-    steps = range(1, 60)
     keys = ('L_pixel', 'L_feature', 'teacher_spread', 'feature_spread')
-    scalars = [{'step': step, **dict.fromkeys(keys, 1 / step)} for step in steps]
+    logged = dict.fromkeys(keys, [(step, 1 / step) for step in range(1, 60)])
     path = folder / 'demo.html'
-    truth = list(rng.integers(0, 256, (2, 128, 128, 3), dtype=np.uint8))
+    truth = list(rng.integers(0, 256, (2, 256, 256, 3), dtype=np.uint8))
     outcomes = {job: out._replace(pictures=truth) for job, out in OUTCOMES.items()}
-    summary.write_report(path, scalars, Reconstruction(*[grey] * 4), outcomes, truth, {'all': 1.0})
+    summary.write_report(path, logged, Reconstruction(*[grey] * 4), outcomes, truth, {'all': 1.0})
     return path
 
 

@@ -1,51 +1,40 @@
-"""What a trained segmentor or detector says about pictures, painted over them."""
+"""What a trained segmentor or detector says about pictures, and the truth, painted over them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.runner import Runner
-from PIL import Image, ImageDraw
+from mmengine.structures import BaseDataElement, PixelData
+from PIL import Image
 
-# Background, then one colour per class.
-PALETTE = np.array(
-    [
-        (0, 0, 0), (230, 25, 75), (60, 180, 75), (255, 225, 25), (0, 130, 200),
-        (245, 130, 48), (145, 30, 180), (70, 240, 240), (240, 50, 230),
-    ],
-    np.uint8,
-)  # fmt: skip
-ZOOM = 3
+from ...visualization.predictions import build_visualizer, paint
+
+CONFIG = Path(__file__).parents[3] / 'configs/demo/segment.py'  # says how classes are painted
 
 
-def paint_labels(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Colour every labelled pixel by its class, mixed with the picture.
+def classes(scope: str) -> dict[str, list]:
+    """Names and colours of the classes; detection, in scope 'mmdet', has no background."""
+    metainfo = Config.fromfile(CONFIG).val_dataloader.dataset.metainfo
+    first = 1 if scope == 'mmdet' else 0
+    colours = [tuple(colour) for colour in metainfo.palette]
+    return dict(classes=list(metainfo.classes)[first:], palette=colours[first:])
+
+
+def paint_truth(images: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Label maps painted over their pictures.
 
     Args:
-        image: uint8 (H, W, 3), RGB.
-        labels: (H, W), 0 for the background, 1 + class elsewhere.
-
-    Returns:
-        uint8 (ZOOM * H, ZOOM * W, 3).
+        images: uint8 ``(H, W, 3)`` each, RGB.
+        labels: ``(H, W)`` each, 0 for the background, 1 + class elsewhere.
     """
-    mixed = (0.35 * image + 0.65 * PALETTE[labels]).astype(np.uint8)
-    painted = np.where(labels[..., None] > 0, mixed, image)
-    return painted.repeat(ZOOM, 0).repeat(ZOOM, 1)
-
-
-def paint_instances(
-    image: np.ndarray, classes: Sequence[int], boxes: np.ndarray, masks: np.ndarray
-) -> np.ndarray:
-    """Colour every instance's mask by its class and draw its box, as (x1, y1, x2, y2)."""
-    labels = np.zeros(image.shape[:2], int)
-    for class_id, mask in zip(classes, masks, strict=True):
-        labels[mask] = 1 + class_id
-    picture = Image.fromarray(paint_labels(image, labels))
-    draw = ImageDraw.Draw(picture)
-    for class_id, box in zip(classes, boxes, strict=True):
-        low, high = box[:2] * ZOOM, np.maximum(box[2:] * ZOOM - 1, box[:2] * ZOOM)
-        draw.rectangle([*low, *high], outline=tuple(PALETTE[1 + class_id].tolist()), width=2)
-    return np.asarray(picture)
+    visualizer = build_visualizer('mmseg', classes('mmseg'))
+    samples = (
+        BaseDataElement(pred_sem_seg=PixelData(data=torch.tensor(label[None]))) for label in labels
+    )
+    return [paint(image, sample, visualizer) for image, sample in zip(images, samples, strict=True)]
 
 
 @torch.no_grad()
@@ -56,20 +45,17 @@ def predict(runner: Runner, count: int) -> list[np.ndarray]:
     picture.
     """
     runner.model.eval()
+    scope = runner.cfg.default_scope
+    visualizer = build_visualizer(scope, classes(scope))
     painted = []
     for batch in runner.val_dataloader:
         for sample in runner.model.val_step(batch):
-            painted.append(_paint(np.asarray(Image.open(sample.img_path).convert('RGB')), sample))
+            options = {}
+            if 'pred_instances' in sample:
+                found, options = sample.pred_instances, dict(pred_score_thr=-1.0)
+                sample.pred_instances = found[found.scores.argsort(descending=True)[:1]]
+            image = np.asarray(Image.open(sample.img_path).convert('RGB'))
+            painted.append(paint(image, sample, visualizer, **options))
             if len(painted) == count:
                 return painted
     return painted
-
-
-def _paint(image: np.ndarray, sample) -> np.ndarray:
-    if 'pred_sem_seg' in sample:
-        return paint_labels(image, sample.pred_sem_seg.data[0].numpy())
-    found = sample.pred_instances
-    found = found[found.scores.argsort(descending=True)[:1]]
-    return paint_instances(
-        image, found.labels.tolist(), found.bboxes.numpy(), found.masks.numpy().astype(bool)
-    )

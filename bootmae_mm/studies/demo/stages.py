@@ -29,7 +29,7 @@ from ...pretrain.reconstruct import Reconstruction, reconstruct
 from ...reports.run.log import BY_EPOCH
 from ...visualization.images import centre_crops, find_files, normalise, read_evenly
 from ...visualization.masks import draw_ids, find_masking
-from .predictions import paint_labels, predict
+from .predictions import paint_truth, predict
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / 'configs' / 'demo'
@@ -182,7 +182,7 @@ def dense_truth(data: Path) -> list[np.ndarray]:
     files = sorted((root / 'annotations/validation').iterdir())[:NUM_PICTURES]
     images = [np.asarray(Image.open(root / 'images/validation' / file.name)) for file in files]
     labels = [np.asarray(Image.open(file)) for file in files]
-    return [paint_labels(image, label) for image, label in zip(images, labels, strict=True)]
+    return paint_truth(images, labels)
 
 
 def pictures(data_root: Path, checkpoint: Path, count: int = 8) -> Reconstruction:

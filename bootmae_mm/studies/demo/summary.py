@@ -51,6 +51,7 @@ def _predictions(page: Report, task: str, outcomes: Mapping[Job, Outcome], truth
         ('truth', 'from scratch', 'pretrained'),
         'Validation pictures, first seed; a colour per class. Of a detection, the most certain '
         'instance.',
+        scale=1,
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.structures import BaseDataElement, InstanceData
+from mmengine.structures import BaseDataElement, InstanceData, PixelData
 from mmpretrain.registry import MODELS
 from PIL import Image
 
@@ -68,51 +68,77 @@ def test_the_drawn_pictures_are_of_all_classes(tmp_path, monkeypatch):
     assert len((tmp_path / 'shapes/labelled.txt').read_text().splitlines()) == len(CLASSES)
 
 
-def test_labels_are_painted_in_the_colour_of_their_class():
-    image, labels = np.full((2, 3, 3), 100, np.uint8), np.array([[0, 1, 0], [0, 0, 8]])
-    painted = predictions.paint_labels(image, labels)
-    assert painted.shape == (2 * predictions.ZOOM, 3 * predictions.ZOOM, 3)
-    small = painted[:: predictions.ZOOM, :: predictions.ZOOM]
-    for y, x in ((0, 0), (0, 2), (1, 0), (1, 1)):
-        assert small[y, x].tolist() == [100, 100, 100]
-    for y, x, label in ((0, 1, 1), (1, 2, 8)):
-        mixed = 0.35 * 100 + 0.65 * predictions.PALETTE[label]
-        assert np.abs(small[y, x] - mixed).max() <= 1
+ALPHA = 0.6  # of a colour over a grey of 100
+JITTER = 64  # of mmdet's colours of masks
 
 
-def test_instances_are_painted_with_their_boxes():
-    image, mask = np.full((8, 8, 3), 100, np.uint8), np.zeros((1, 8, 8), bool)
-    mask[0, 2:4, 3:5] = True
-    boxes = np.array([[3.0, 2.0, 5.0, 4.0]])
-    painted = predictions.paint_instances(image, [2], boxes, mask)
-    colour = predictions.PALETTE[3]
-    left, top, right, bottom = (boxes[0] * predictions.ZOOM).astype(int)
-    for y, x in ((top, left), (top, right - 1), (bottom - 1, left), (bottom - 1, right - 1)):
-        assert painted[y, x].tolist() == colour.tolist()
-    inside = painted[(top + bottom) // 2, (left + right) // 2]
-    assert np.abs(inside - (0.35 * 100 + 0.65 * colour)).max() <= 1
-    assert painted[-1, -1].tolist() == [100, 100, 100]
+def grey_picture(path) -> np.ndarray:
+    """A picture of 32 × 32 pixels, which are enlarged eight times."""
+    pixels = np.full((32, 32, 3), 100, np.uint8)
+    Image.fromarray(pixels).save(path)
+    return pixels
 
 
-def test_the_most_certain_instance_is_shown(tmp_path):
-    Image.fromarray(np.full((8, 8, 3), 100, np.uint8)).save(tmp_path / 'a.png')
-    masks = torch.zeros(2, 8, 8, dtype=torch.bool)
-    masks[0, :4], masks[1, 4:] = True, True
+def mixed(colour: tuple[int, int, int]) -> np.ndarray:
+    """A class's colour as it is painted."""
+    return (1 - ALPHA) * 100 + ALPHA * np.array(colour)
+
+
+def trained(scope: str, sample: BaseDataElement) -> SimpleNamespace:
+    """A trained run that says the same of every picture."""
+    model = SimpleNamespace(eval=lambda: None, val_step=lambda batch: [sample])
+    cfg = SimpleNamespace(default_scope=scope)
+    return SimpleNamespace(cfg=cfg, model=model, val_dataloader=[None] * 3)
+
+
+def test_both_toolboxes_paint_a_class_in_the_same_colour():
+    seg, det = predictions.classes('mmseg'), predictions.classes('mmdet')
+    assert seg['classes'] == ['background', *CLASSES] and det['classes'] == list(CLASSES)
+    assert seg['palette'][1:] == det['palette'] and len({*seg['palette']}) == 1 + len(CLASSES)
+
+
+def test_labels_are_painted_in_the_colour_of_their_class(tmp_path):
+    """Of the truth and of a segmentor's predictions; names of the classes cover a part."""
+    image, labels = grey_picture(tmp_path / 'a.png'), np.zeros((32, 32), np.uint8)
+    labels[:12, 10:], labels[20:, :20] = 1, 8
+    [truth] = predictions.paint_truth([image], [labels])
+    assert truth.shape == (256, 256, 3) and truth.dtype == np.uint8
+    for label in (0, 1, 8):
+        own = truth[labels.repeat(8, 0).repeat(8, 1) == label]
+        expected = mixed(predictions.classes('mmseg')['palette'][label])
+        assert (np.abs(own - expected).max(-1) <= 1).mean() > 0.8
+    sample = BaseDataElement(metainfo=dict(img_path=str(tmp_path / 'a.png')))
+    sample.pred_sem_seg = PixelData(data=torch.from_numpy(labels)[None])
+    painted = predictions.predict(trained('mmseg', sample), 2)
+    assert len(painted) == 2 and all(np.array_equal(picture, truth) for picture in painted)
+
+
+def test_the_most_certain_instance_is_shown_with_its_box(tmp_path):
+    """However uncertain it is. (Its name is at the upper left of its box.)"""
+    grey_picture(tmp_path / 'a.png')
+    masks = torch.zeros(2, 32, 32, dtype=torch.bool)
+    masks[0, :8], masks[1, 24:28, 20:28] = True, True
     instances = InstanceData(
-        scores=torch.tensor([0.1, 0.3]),
-        labels=torch.tensor([0, 4]),
-        bboxes=torch.tensor([[0.0, 0.0, 8.0, 4.0], [0.0, 4.0, 8.0, 8.0]]),
+        scores=torch.tensor([0.1, 0.2]),
+        labels=torch.tensor([0, 3]),
+        bboxes=torch.tensor([[0.0, 0.0, 32.0, 8.0], [8.0, 12.0, 28.0, 28.0]]),
         masks=masks,
     )
     sample = BaseDataElement(metainfo=dict(img_path=str(tmp_path / 'a.png')))
     sample.pred_instances = instances
-    model = SimpleNamespace(eval=lambda: None, val_step=lambda batch: [sample])
-    runner = SimpleNamespace(model=model, val_dataloader=[None] * 3)
-    painted = predictions.predict(runner, 2)
+    painted = predictions.predict(trained('mmdet', sample), 2)
     assert len(painted) == 2
-    corner = painted[0][-1, -1]
-    assert corner.tolist() == predictions.PALETTE[5].tolist()
-    assert painted[0][0, 0].tolist() == [100, 100, 100]
+    for picture in painted:
+        picture = picture.astype(float)
+        colour = predictions.classes('mmdet')['palette'][3]
+        mask = picture[24 * 8 + 4 : 28 * 8 - 4, 20 * 8 + 4 : 28 * 8 - 4]
+        assert np.abs(mask - mixed(colour)).max() <= ALPHA * JITTER + 1
+        left = picture[18 * 8 : 26 * 8, 8 * 8 - 1 : 8 * 8 + 1]
+        between = np.sort([mixed(colour), colour], axis=0)  # edges are painted twice
+        assert (left >= between[0] - 1).all() and (left <= between[1] + 1).all()
+        outside = picture[: 11 * 8], picture[:, : 7 * 8], picture[29 * 8 :]
+        inside = picture[18 * 8 : 23 * 8, 10 * 8 : 26 * 8]
+        assert all(np.abs(part - 100).max() <= 1 for part in (*outside, inside))
 
 
 @pytest.mark.parametrize('task', stages.TASKS)
