@@ -28,7 +28,7 @@ ALLOWED = {
     'transfer': ('checkpoint', 'encoder', 'engine'),
     'convert': ('checkpoint', 'encoder'),
     'preflight': ('checkpoint', 'data', 'encoder', 'engine'),
-    'reports': (),
+    'reports': ('engine',),
     'monitors': ('data', 'encoder', 'engine', 'preflight', 'pretrain', 'transfer'),
     'visualization': ('checkpoint', 'data', 'encoder', 'engine', 'pretrain', 'reports'),
 }
