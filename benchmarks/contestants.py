@@ -197,7 +197,7 @@ def build_model(cfg: dict) -> nn.Module:
 def build_ours(model: nn.Module, cfg: Config, data: dict) -> Contestant:
     """``train_step`` as mmengine's loop calls it, followed by the teacher's hook."""
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    hook = HOOKS.build(next(h for h in cfg.custom_hooks if h.type == 'MomentumTeacherHook'))
+    hook = HOOKS.build(cfg.custom_hooks.teacher)
     run = SimpleNamespace(model=model, optim_wrapper=wrapper, iter=0, epoch=0)
     hook.before_train(run)
     hook.before_train_epoch(run)

@@ -71,7 +71,8 @@ def read_config(path: str) -> Config:
     """The config in a file.
 
     Raises:
-        ValueError: If it is none, its syntax is wrong, or a config it is based on is not there.
+        ValueError: If it is none, its syntax is wrong, or a config or key it is based on is not
+            there.
     """
     try:
         return Config.fromfile(path)
@@ -85,6 +86,11 @@ def read_config(path: str) -> Config:
         raise ValueError(
             f'Expected Python in {path!r} and the configs it is based on, found an error in line '
             f'{error.lineno}, {line!r} ({error.msg}); correct it.'
+        ) from error
+    except KeyError as error:  # as where hooks, which have names, are counted
+        raise ValueError(
+            f'Expected keys that are there in {path!r} and the configs it is based on, found '
+            f'{error}; correct it (hooks go by name: custom_hooks = dict(NAME=dict(…))).'
         ) from error
     except (OSError, ValueError) as error:
         raise ValueError(

@@ -98,7 +98,9 @@ def test_an_option_that_is_no_setting(text, sentence, capsys):
     assert args.cfg_options == dict(b=1, c='x=y', d='')
 
 
-@pytest.mark.parametrize('key', ['custom_hooks.99.type', 'work_dir.deeper', 'custom_hooks.first.a'])
+@pytest.mark.parametrize(
+    'key', ['param_scheduler.99.type', 'work_dir.deeper', 'param_scheduler.first.a']
+)
 def test_an_option_that_does_not_fit(key, config):
     args = Namespace(config=config, cfg_options={key: 1})
     with pytest.raises(ValueError) as caught:
@@ -120,6 +122,10 @@ CONFIGS = {
     'a base that is no config': (
         'mine.py', "_base_ = ['read.md']", 'Expected a config, found .*mine.py',
     ),
+    'a hook by its number': (
+        'mine.py', "_base_ = ['hooks.py']\nhooks = _base_.custom_hooks\nhooks[0].update(limit=1)",
+        r'keys that are there in .*mine.py.*, found 0; .*custom_hooks = dict\(NAME=',
+    ),
     'a base with a syntax error': (
         'mine.py', "_base_ = ['base.py']", r"mine.py.*based on.* line 1, 'c = =' ",
     ),
@@ -131,6 +137,7 @@ def test_a_file_that_is_no_config(case, tmp_path):
     name, text, sentence = CONFIGS[case]
     (tmp_path / 'read.md').touch()
     (tmp_path / 'base.py').write_text('c = =')
+    (tmp_path / 'hooks.py').write_text("custom_hooks = dict(a=dict(type='A'))")
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError) as caught:
         command_line.read_config(str(tmp_path / name))

@@ -25,7 +25,7 @@ def finished(tmp_path_factory) -> tuple[Path, dict]:
     cfg = tiny_run(
         'finetune/bootmae_vitb_finetune_100e', write_pictures(folder / 'data'), folder / 'run'
     )
-    cfg.custom_hooks[1].momentum = 0.3
+    cfg.custom_hooks.ema.momentum = 0.3
     cfg.optim_wrapper.optimizer.lr = 3e-2
     cfg.dump(folder / 'config.py')
     runner = build_runner(cfg)
@@ -45,7 +45,7 @@ def test_a_test_repeats_the_runs_own_validation(finished, tmp_path):
     folder, metrics = finished
     cfg = config(folder, tmp_path / 'again')
     cfg.train_dataloader.dataset.data_root = 'nowhere'
-    cfg.custom_hooks[0].total_batch_size = 7
+    cfg.custom_hooks.total_batch.total_batch_size = 7
     assert evaluation.test(cfg, str(folder / 'run/epoch_2.pth')) == pytest.approx(metrics)
 
 

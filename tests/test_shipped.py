@@ -110,7 +110,7 @@ def test_mim_trains_and_tests_from_the_wheel(wheel: Path, tmp_path: Path) -> Non
         assert result.returncode == 0, result.stderr
         return result.stdout + result.stderr
 
-    changes = ['train_dataloader.batch_size=4', 'custom_hooks.0.total_batch_size=4']
+    changes = ['train_dataloader.batch_size=4', 'custom_hooks.total_batch.total_batch_size=4']
     changes += ['train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'param_scheduler.0.end=1']
     changes += ['param_scheduler.1.begin=1', 'param_scheduler.1.end=2', 'model.backbone.init_cfg=']
     changes += ['default_hooks.checkpoint.interval=2']

@@ -136,6 +136,7 @@ class StallHook(Hook):
     """
 
     priority = 'VERY_LOW'
+    changes_training = False
 
     def __init__(self) -> None:
         self.last_step = time.monotonic()

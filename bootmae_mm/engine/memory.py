@@ -34,6 +34,8 @@ class BlockCheckpointHook(Hook):
     silently lost where the input of a block needs none (a frozen patch embedding).
     """
 
+    changes_training = False
+
     def before_train(self, runner: Runner) -> None:
         """Wrap the blocks once the weights are loaded."""
         model = unwrap(runner.model)

@@ -48,6 +48,7 @@ class TotalBatchHook(Hook):
     """
 
     priority = 'VERY_HIGH'
+    acts_in_steps = False
 
     def __init__(self, total_batch_size: int) -> None:
         self.total_batch_size = total_batch_size

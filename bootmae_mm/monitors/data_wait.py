@@ -28,6 +28,7 @@ class DataWaitHook(Hook):
     """
 
     priority = 'NORMAL'  # after IterTimerHook, a default hook, and before LoggerHook
+    changes_training = False
 
     def __init__(self, limit: float = 0.1) -> None:
         if not 0 <= limit <= 1:

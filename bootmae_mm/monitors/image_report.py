@@ -70,6 +70,7 @@ class ImageReportHook(Hook):
 
     priority = 'LOW'
     always_allowed = 10  # skipped files, whatever their share, for small folders
+    changes_training = False
 
     def __init__(self, limit: float = 0.01) -> None:
         if not 0 <= limit <= 1:

@@ -105,6 +105,7 @@ class GradNormHook(Hook):
     """
 
     priority = 'NORMAL'
+    changes_training = False
 
     def __init__(self, interval: int | None = None) -> None:
         self.interval = interval

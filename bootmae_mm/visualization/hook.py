@@ -41,6 +41,8 @@ class PicturesHook(Hook):
     """
 
     priority = 'LOWEST'  # after the checkpoint
+    changes_training = False
+    acts_in_steps = False
 
     def __init__(self, interval: int = 50, num_images: int = 4, seed: int = 0) -> None:
         if interval < 1 or num_images < 1:

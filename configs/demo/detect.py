@@ -102,6 +102,5 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
-custom_hooks = [dict(type='TotalBatchHook', total_batch_size=16), dict(type='DataCheckHook')]
 default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=max_epochs))
 visualizer = dict(type='DetLocalVisualizer')

@@ -36,9 +36,10 @@ param_scheduler = _base_.param_scheduler
 param_scheduler[0].update(end=warmup_epochs)
 param_scheduler[1].update(begin=warmup_epochs, end=max_epochs, eta_min=4e-5)
 train_cfg = dict(max_epochs=max_epochs)
-custom_hooks = _base_.custom_hooks
-custom_hooks[0].update(total_batch_size=total_batch_size)
-custom_hooks[1].update(milestones=[(0, 0.99), (max_epochs / 2, 0.999)])
-custom_hooks[2].update(ramp=1.0)
+custom_hooks = dict(
+    total_batch=dict(total_batch_size=total_batch_size),
+    teacher=dict(milestones=[(0, 0.99), (max_epochs / 2, 0.999)]),
+    feature_weight=dict(ramp=1.0),
+)
 default_hooks = dict(logger=dict(interval=16))
 log_processor = dict(window_size=16)

@@ -17,9 +17,8 @@ images = dict(
 )
 dense_root = 'data/shapes_dense/ade'
 label_maps = dict(type='LabelMapFolders', num_classes=9, img_size=32)  # 8 shapes, background
-custom_hooks = [
-    *_base_.custom_hooks,
-    dict(
+custom_hooks = dict(
+    probes=dict(
         type='OnlineProbeHook',
         images=dict(
             train=dict(**images, data_prefix='train', ann_file='labelled.txt'),
@@ -38,5 +37,5 @@ custom_hooks = [
             ),
         ),
         max_share=0.05,
-    ),
-]
+    )
+)

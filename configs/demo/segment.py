@@ -82,7 +82,7 @@ param_scheduler = _base_.param_scheduler
 param_scheduler[0].update(start_factor=1e-3, end=warmup_iters)
 param_scheduler[1].update(begin=warmup_iters, end=max_iters)
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
-custom_hooks = [dict(type='TotalBatchHook', total_batch_size=32), dict(type='DataCheckHook')]
+custom_hooks = dict(total_batch=dict(total_batch_size=32))
 default_hooks = dict(
     logger=dict(interval=25, log_metric_by_epoch=False),
     checkpoint=dict(by_epoch=False, interval=max_iters),

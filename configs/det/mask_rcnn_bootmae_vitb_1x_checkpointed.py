@@ -9,4 +9,4 @@ Expect     as mask_rcnn_bootmae_vitb_1x.py: 48.5 box AP, 43.4 mask AP
 
 _base_ = ['mask_rcnn_bootmae_vitb_1x.py']
 
-custom_hooks = [*_base_.custom_hooks, dict(type='BlockCheckpointHook')]
+custom_hooks = dict(block_checkpoint=dict(type='BlockCheckpointHook'))

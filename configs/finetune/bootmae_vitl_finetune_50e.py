@@ -27,5 +27,4 @@ param_scheduler = _base_.param_scheduler
 param_scheduler[0].update(start_factor=floor, end=warmup_epochs)
 param_scheduler[1].update(eta_min_ratio=floor, begin=warmup_epochs, end=max_epochs)
 train_cfg = dict(max_epochs=max_epochs)
-custom_hooks = _base_.custom_hooks
-custom_hooks[0].update(total_batch_size=1024)
+custom_hooks = dict(total_batch=dict(total_batch_size=1024))

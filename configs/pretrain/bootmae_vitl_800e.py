@@ -14,5 +14,4 @@ model = dict(backbone=dict(arch='large'))
 train_dataloader = dict(batch_size=128)
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].update(eta_min=1e-5)
-custom_hooks = _base_.custom_hooks
-custom_hooks[1].update(milestones=[(0, 0.999), (100, 0.9999)])
+custom_hooks = dict(teacher=dict(milestones=[(0, 0.999), (100, 0.9999)]))

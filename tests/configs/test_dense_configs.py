@@ -63,8 +63,8 @@ def test_what_they_share(name, recipe):
     assert backbone.init_cfg.type == 'PretrainedEncoder'
     preprocessor = cfg.model.data_preprocessor
     assert preprocessor.mean == preprocessor.std == [127.5] * 3 and preprocessor.bgr_to_rgb
-    assert cfg.custom_hooks[0] == dict(type='TotalBatchHook', total_batch_size=16)
-    assert cfg.custom_hooks[1] == dict(type='DataCheckHook')
+    assert cfg.custom_hooks.total_batch == dict(type='TotalBatchHook', total_batch_size=16)
+    assert cfg.custom_hooks.data_check == dict(type='DataCheckHook')
     assert cfg.train_dataloader.batch_size * 8 == 16
     assert cfg.default_hooks.param_scheduler.type == 'OptimizerStepSchedulerHook'
 
@@ -136,8 +136,9 @@ def test_the_forms_of_detection_share_weights_and_differ_in_memory():
     sides = [block.attn.window_size for block in windowed.backbone.layers]
     assert sides == [14, 14, None] * 4
     assert all(block.attn.window_size is None for block in plain.backbone.layers)
-    hooks = {name: [hook.type for hook in load(f'det/{name}').custom_hooks] for name in DET}
-    assert [('BlockCheckpointHook' in found) for found in hooks.values()] == [False, True, False]
+    hooks = [load(f'det/{name}').custom_hooks.values() for name in DET]
+    found = ['BlockCheckpointHook' in [hook.type for hook in each] for each in hooks]
+    assert found == [False, True, False]
 
 
 def rates(cfg, length: int, steps: int, base: float) -> np.ndarray:

@@ -56,7 +56,7 @@ def test_the_schedule_of_the_recipe(name, recipe):
     assert tuple(optimizer.betas) == (0.9, 0.999)
     assert cfg.optim_wrapper.paramwise_cfg == dict(layer_decay_rate=recipe['decay'])
     assert (cfg.optim_wrapper.type, cfg.optim_wrapper.dtype) == ('AutocastOptimWrapper', 'bfloat16')
-    total, average, data = cfg.custom_hooks
+    total, average, data = cfg.custom_hooks.values()
     assert data.type == 'DataCheckHook'
     assert total == dict(type='TotalBatchHook', total_batch_size=recipe['total'])
     assert accumulation(recipe['total'], cfg.train_dataloader.batch_size, 8) == 1
@@ -216,7 +216,7 @@ def test_a_run_of_the_config(tmp_path):
     """Mixing, averaging over optimiser steps and evaluation of the average, with accumulation."""
     root = write_pictures(tmp_path / 'data')
     cfg = tiny_run('finetune/bootmae_vitb_finetune_100e', root, tmp_path / 'run', total=4, batch=2)
-    cfg.custom_hooks[1].momentum = 0.25
+    cfg.custom_hooks.ema.momentum = 0.25
     cfg.randomness.deterministic = True
     seen = []
 

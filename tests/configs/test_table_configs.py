@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 
+from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.pretrain.teacher import FrozenTeacher, MomentumTeacher
 from bootmae_mm.studies.reproduction.paper import TABLES
 from bootmae_mm.studies.reproduction.runs import Home, external_weights, load
@@ -146,7 +147,7 @@ def test_a_pretraining_model_is_what_its_name_says(config, no_weights):
     model = build(cfg)
     assert cfg.train_cfg.max_epochs == int(epochs)
     assert model.backbone.embed_dims == dict(vitb=768, vitl=1024)[size]
-    hooks = [hook.type for hook in cfg.custom_hooks]
+    hooks = [hook.type for hook in hook_list(cfg.custom_hooks)]
     masks = [s.type for s in cfg.train_dataloader.dataset.pipeline if s.type.endswith('Masking')]
     if (kind, change) == ('mae', ''):
         assert masks == []  # MAE draws its own

@@ -165,7 +165,7 @@ def run(zoo, tmp_path_factory) -> tuple[Path, dict[str, Specimen], Spoil]:
     cfg = run_config(folder, work_dir, total=BATCH, batch=BATCH)
     cfg.train_dataloader.update(num_workers=2, persistent_workers=True)
     cfg.default_hooks.logger.interval = 3
-    next(hook for hook in cfg.custom_hooks if hook.type == 'ImageReportHook').limit = 1
+    cfg.custom_hooks.image_report.limit = 1
     runner = build_runner(cfg)
     runner.register_hook(spoil)
     runner.train()

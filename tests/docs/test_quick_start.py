@@ -62,9 +62,9 @@ def test_the_learning_rate_follows_the_total_batch(tmp_path: Path) -> None:
     ):
         cfg, recipe = load(name, tmp_path), Config.fromfile(ROOT / f'configs/{own}.py')
         rate = [
-            part.optim_wrapper.optimizer.lr / part.custom_hooks[0].total_batch_size
+            part.optim_wrapper.optimizer.lr / part.custom_hooks.total_batch.total_batch_size
             for part in (cfg, recipe)
         ]
-        assert cfg.custom_hooks[0].type == 'TotalBatchHook'
-        assert cfg.custom_hooks[0].total_batch_size < recipe.custom_hooks[0].total_batch_size
+        own, paper = (part.custom_hooks.total_batch for part in (cfg, recipe))
+        assert own.type == 'TotalBatchHook' and own.total_batch_size < paper.total_batch_size
         assert rate[0] == pytest.approx(rate[1])

@@ -60,7 +60,7 @@ def config_of(name: str, folder: Path, work_dir: Path):
     cfg = run_config(folder, work_dir, total=TOTAL, batch=batch)
     cfg.train_dataloader.update(num_workers=workers, persistent_workers=workers > 0)
     cfg.optim_wrapper.optimizer.eps = 1e-4
-    cfg.custom_hooks.append(dict(type='StepRecord', priority='VERY_LOW'))
+    cfg.custom_hooks.record = dict(type='StepRecord', priority='VERY_LOW')
     cfg.custom_imports.imports.append('tests.engine.test_distributed')
     return cfg
 

@@ -83,7 +83,7 @@ def test_the_run_ends_within_a_minute_with_the_reason(way, words, tmp_path):
     cfg = run_config(write_images(tmp_path / 'images', 64), tmp_path / 'run')
     cfg.train_dataloader.update(num_workers=1)
     cfg.env_cfg.dist_cfg.timeout = 20
-    cfg.custom_hooks.append(dict(type='Die', way=way, path=str(tmp_path / 'died')))
+    cfg.custom_hooks.die = dict(type='Die', way=way, path=str(tmp_path / 'died'))
     cfg.custom_imports.imports.append('tests.engine.test_dying_rank')
     cfg.dump(str(tmp_path / 'config.py'))
     result = subprocess.run(

@@ -91,7 +91,7 @@ def shrink_run(cfg: Config, work_dir: Path) -> None:
     """In float32, four pictures a step, loaded in the main process."""
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         cfg[name].update(num_workers=0, persistent_workers=False)
-    cfg.train_dataloader.batch_size = cfg.custom_hooks[0].total_batch_size = 4
+    cfg.train_dataloader.batch_size = cfg.custom_hooks.total_batch.total_batch_size = 4
     cfg.optim_wrapper.dtype = 'float32'
     cfg.default_hooks.logger.interval = 1
     cfg.work_dir = str(work_dir)

@@ -21,8 +21,7 @@ def config(folder: Path, work_dir: Path, epochs: int = 6, **health):
     """Four steps an epoch; measured after every second one."""
     cfg = run_config(folder, work_dir, total=4, batch=4, epochs=epochs)
     cfg.default_hooks.logger.interval = INTERVAL
-    (hook,) = (hook for hook in cfg.custom_hooks if hook.type == 'HealthHook')
-    hook.update(health)
+    cfg.custom_hooks.health.update(health)
     return cfg
 
 

@@ -58,7 +58,7 @@ def tiny_run(name: str, root: Path, work_dir: Path, total: int = 4, batch: int =
         loader.update(batch_size=size, num_workers=0, persistent_workers=False, pin_memory=False)
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
         evaluator.topk = (1,)
-    cfg.custom_hooks[0].total_batch_size = total
+    cfg.custom_hooks.total_batch.total_batch_size = total
     cfg.optim_wrapper.dtype = 'float32'
     cfg.train_cfg.max_epochs = cfg.param_scheduler[1].end = 2
     cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = 1

@@ -23,7 +23,7 @@ def run_config(folder: Path, work_dir: Path, total: int = 8, batch: int = 4, epo
     loader.dataset.pipeline[1].scale = 32
     loader.dataset.pipeline[2] = dict(type='BlockwiseMasking', grid=4, num_masked=12)
     loader.update(batch_size=batch, num_workers=0, persistent_workers=False, pin_memory=False)
-    loader.sampler.total_batch_size = cfg.custom_hooks[0].total_batch_size = total
+    loader.sampler.total_batch_size = cfg.custom_hooks.total_batch.total_batch_size = total
     cfg.optim_wrapper.update(dtype='float32')
     cfg.optim_wrapper.optimizer.lr = 1e-3
     cfg.train_cfg.max_epochs = epochs

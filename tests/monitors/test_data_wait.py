@@ -130,8 +130,7 @@ def slow_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp('wait')
     cfg = run_config(write_images(folder / 'images', 12), folder / 'run', total=4, batch=4)
     cfg.train_dataloader.dataset.pipeline.insert(0, dict(type='SlowToLoad'))
-    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != 'DataWaitHook']
-    cfg.custom_hooks.append(dict(type='DataWaitHook', limit=0))
+    cfg.custom_hooks.data_wait.limit = 0
     build_runner(cfg).train()
     return folder / 'run'
 

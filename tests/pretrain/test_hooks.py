@@ -110,8 +110,8 @@ def test_a_run_from_weights_starts_with_a_copy_and_a_resumed_one_with_its_teache
 
 def test_schedules_are_set_every_epoch(folder, tmp_path):
     cfg = run_config(folder, tmp_path / 'run', epochs=4)
-    cfg.custom_hooks[1].milestones = [(0, 0.9), (2, 0.99)]
-    cfg.custom_hooks[2].update(weight=0.8, ramp=0.5)
+    cfg.custom_hooks.teacher.milestones = [(0, 0.9), (2, 0.99)]
+    cfg.custom_hooks.feature_weight.update(weight=0.8, ramp=0.5)
     record = Record()
     train(cfg, record)
     per_epoch = slice(None, None, 4)

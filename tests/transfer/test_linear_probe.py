@@ -64,7 +64,7 @@ def test_the_recipe(name, recipe):
     assert (optimizer.type, optimizer.momentum, optimizer.weight_decay) == ('LARS', 0.9, 0.0)
     assert optimizer.lr == pytest.approx(recipe['lr'])
     assert (cfg.optim_wrapper.type, cfg.optim_wrapper.dtype) == ('AutocastOptimWrapper', 'bfloat16')
-    assert cfg.custom_hooks[0] == dict(type='TotalBatchHook', total_batch_size=16384)
+    assert cfg.custom_hooks.total_batch == dict(type='TotalBatchHook', total_batch_size=16384)
     assert accumulation(16384, cfg.train_dataloader.batch_size, 8) == 4
     crop, flip = cfg.train_dataloader.dataset.pipeline[1:3]
     assert (tuple(crop.crop_ratio_range), crop.scale, crop.interpolation, flip) == (

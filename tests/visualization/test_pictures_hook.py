@@ -53,9 +53,7 @@ def config(folder: Path, work_dir: Path, epochs: int = 2, **settings):
     draw random numbers."""
     cfg = run_config(folder, work_dir, epochs=epochs)
     cfg.model.backbone.drop_path_rate = 0.5
-    cfg.custom_hooks = [item for item in cfg.custom_hooks if item.type != 'PicturesHook']
-    if settings:
-        cfg.custom_hooks.append(dict(type='PicturesHook', **settings))
+    cfg.custom_hooks.pictures = dict(type='PicturesHook', **settings) if settings else None
     return cfg
 
 
@@ -71,8 +69,8 @@ def pictures_of(work_dir: Path) -> dict[str, np.ndarray]:
 
 
 def test_the_recipe_has_the_hook_last(folder, tmp_path):
-    hooks = run_config(folder, tmp_path / 'run').custom_hooks
-    assert hooks[-1].type == 'PicturesHook' and hooks[-1].interval >= 20
+    *_, hook = run_config(folder, tmp_path / 'run').custom_hooks.values()
+    assert hook.type == 'PicturesHook' and hook.interval >= 20
 
 
 def test_pictures_every_few_epochs_and_at_the_end(folder, tmp_path):

@@ -7,18 +7,20 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
+from ..hooks import changes_training, hook_list
+
 # The parts of a config that training reads; all else is variables for inheritance, or about tests.
 TRAINING = (
     *('model', 'data_preprocessor', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
     *('param_scheduler', 'auto_scale_lr', 'default_hooks', 'custom_hooks', 'randomness'),
 )
-# Where a change leaves every step as it is: the total batch is kept whatever the batch size.
+# Where a change leaves every step as it is, besides hooks whose class says so: the total batch is
+# kept whatever the batch size.
 HARMLESS = re.compile(
     r'train_dataloader\.(num_workers|persistent_workers|pin_memory|prefetch_factor|batch_size)'
     r'|train_cfg\.(val_begin|val_interval|type)'
-    r'|default_hooks\.(timer|logger|checkpoint|visualization|stop|stall|report)\b.*'
-    r'|custom_hooks\.(DataCheck|DataWait|GradNorm|Health|ImageReport|Pictures|OnlineProbe|Report'
-    r'|StopOnSignal|BlockCheckpoint)Hook\b.*|custom_hooks\.order'
+    r'|default_hooks\.(timer|logger|checkpoint|visualization)\b.*'  # mmengine's
+    r'|custom_hooks\.order'
 )
 MISSING = '(not there)'
 
@@ -35,9 +37,12 @@ class Change(NamedTuple):
 
 
 def snapshot(cfg: Config) -> str:
-    """The parts of a config that training reads, as JSON text to keep in a checkpoint."""
+    """The parts of a config that training reads, as JSON text to keep in a checkpoint; custom hooks
+    without their names."""
     content = cfg.to_dict()
     parts = {key: content[key] for key in TRAINING if content.get(key) is not None}
+    if 'custom_hooks' in parts:
+        parts['custom_hooks'] = hook_list(parts['custom_hooks'])
     return json.dumps(parts, default=str, sort_keys=True)
 
 
@@ -47,14 +52,36 @@ def changes(before: str, now: str) -> tuple[list[Change], list[Change]]:
     Returns:
         Changes that change the result, and those that do not.
     """
-    old, new = dict(_flat(json.loads(before))), dict(_flat(json.loads(now)))
+    parts = json.loads(before), json.loads(now)
+    old, new = (dict(_flat(part)) for part in parts)
     found = [
         Change(key, _text(old, key), _text(new, key))
         for key in sorted({*old, *new})
         if old.get(key, MISSING) != new.get(key, MISSING)
     ]
-    harmless = [change for change in found if HARMLESS.fullmatch(change.key)]
+    inert = _inert_hooks(*parts)
+    harmless = [
+        change
+        for change in found
+        if HARMLESS.fullmatch(change.key) or f'{change.key}.'.startswith(inert)
+    ]
     return [change for change in found if change not in harmless], harmless
+
+
+def _inert_hooks(*snapshots: Mapping) -> tuple[str, ...]:
+    """Beginnings of the dotted names of hooks that change no step, in whichever snapshot."""
+    hooks = [hook for parts in snapshots for hook in _hooks(parts)]
+    changing = {name for name, kind in hooks if changes_training(kind)}
+    return tuple(f'{name}.' for name, _ in hooks if name not in changing)
+
+
+def _hooks(parts: Mapping) -> Iterator[tuple[str, str]]:
+    """Dotted name and type of every hook of a snapshot."""
+    for name, hook in (parts.get('default_hooks') or {}).items():
+        if hook is not None:
+            yield f'default_hooks.{name}', hook['type']
+    for hook in parts.get('custom_hooks') or ():
+        yield f'custom_hooks.{hook["type"]}', hook['type']
 
 
 def _text(values: Mapping, key: str) -> str:

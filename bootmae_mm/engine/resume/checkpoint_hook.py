@@ -27,6 +27,8 @@ class DurableCheckpointHook(CheckpointHook):
         ValueError: If checkpoints are to be written between two optimiser steps.
     """
 
+    changes_training = False
+
     def __init__(self, max_keep_ckpts: int = -1, keep_every: int | None = None, **kwargs) -> None:
         super().__init__(max_keep_ckpts=-1, **kwargs)
         self.num_newest = max_keep_ckpts

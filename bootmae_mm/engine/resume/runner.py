@@ -1,6 +1,6 @@
 """mmengine's runner, which also goes on exactly where a run stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.dist import all_gather_object, broadcast_object_list, get_rank, is_main_process
@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from ...checkpoint.complete import load_completely
 from ...checkpoint.reading import read_checkpoint
+from ..hooks import DEFAULT_HOOKS, hook_list
 from ..total_batch import accumulated_batches
 from ..wrapping import unwrap
 from . import changes, files, random_state
@@ -28,9 +29,21 @@ class ResumableRunner(Runner):
     - Weights are loaded completely or not at all, and no code in a file is run.
     - Schedules by epochs are turned into schedules by optimiser steps, not batches: they do not
       depend on how many batches are accumulated, and a run may go on with another number.
+    - Custom hooks may have names as default hooks do, and any hook by name may be None: left out.
     """
 
     counts_optimizer_steps = True
+
+    def register_default_hooks(self, hooks: Mapping | None = None) -> None:
+        """Hooks by name; None leaves one out, not only one of mmengine's."""
+        hooks = (hooks or {}).items()
+        super().register_default_hooks(
+            {name: hook for name, hook in hooks if hook is not None or name in DEFAULT_HOOKS}
+        )
+
+    def register_custom_hooks(self, hooks: Mapping | Sequence) -> None:
+        """Hooks by name, or a list, see :func:`..hooks.hook_list`."""
+        super().register_custom_hooks(hook_list(hooks))
 
     def build_param_scheduler(self, scheduler):
         """Schedulers; one by epochs that is to be by iterations becomes one by optimiser steps."""

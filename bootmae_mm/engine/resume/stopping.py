@@ -39,6 +39,7 @@ class StopOnSignalHook(Hook):
     """
 
     priority = 'LOWEST'  # after everything that a step changes
+    changes_training = False
 
     def __init__(self) -> None:
         self.signal = 0

@@ -59,6 +59,7 @@ class HealthHook(Hook):
     """
 
     priority = 'NORMAL'  # before LoggerHook and CheckpointHook
+    changes_training = False
 
     spike_steps = 100
     # Least spread of the teacher's normalised features. ViT-B begins with 0.46; 0.29 was the least

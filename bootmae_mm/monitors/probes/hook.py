@@ -65,6 +65,8 @@ class OnlineProbeHook(Hook):
     """
 
     priority = 'LOW'  # before CheckpointHook, so that a checkpoint has what was spent
+    changes_training = False
+    acts_in_steps = False
 
     def __init__(
         self,

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from torch.utils.data import DataLoader
 
+from ...engine.hooks import DEFAULT_HOOKS
 from .annotations import kind_of, mismatch
 from .nearest import nearest, remedy
 from .registries import (
+    HOOK,
     INIT,
     INNER,
     KEYS,
@@ -26,11 +28,8 @@ from .values import as_number, range_problems
 
 ALWAYS = {'type', '_scope_'}
 LOADER_EXTRA = {'num_batch_per_epoch', 'disable_subprocess_warning'}
-# Default hooks that replace one of mmengine's or that a toolbox looks for.
-DEFAULT_HOOKS = (
-    'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint',
-    'visualization',
-)  # fmt: skip
+# What toolboxes call their default hooks.
+USUAL_HOOKS = {*DEFAULT_HOOKS, 'visualization'}
 
 
 def part_problems(cfg: Mapping) -> Iterator[str]:
@@ -62,21 +61,38 @@ class Walk:
 def _problems(setting: str, value: object, place: Place, walk: Walk) -> Iterator[str]:
     """Problems of a value at a place, and of all below it."""
     if isinstance(value, list | tuple):
+        if place is HOOK and any(isinstance(item, str) for item in value):
+            yield (
+                f'Expected hooks in the list {setting}, found names; write {setting} = '
+                'dict(NAME=dict(type=…)), which adds to the hooks of the base config.'
+            )
         for index, item in enumerate(value):
             yield from _problems(f'{setting}.{index}', item, place, walk)
-    elif isinstance(value, Mapping) and setting == 'default_hooks':
-        for name, hook in value.items():
-            near = nearest(name, DEFAULT_HOOKS, cutoff=0.8)
-            if name not in DEFAULT_HOOKS and near:
-                yield f'Expected the names of default_hooks, found {name!r}; write {near!r}.'
-            else:
-                yield from _problems(f'{setting}.{name}', hook, place, walk)
+    elif isinstance(value, Mapping) and setting in ('default_hooks', 'custom_hooks'):
+        yield from _hook_problems(setting, value, place, walk)
     elif isinstance(value, Mapping):
         yield from _own_problems(setting, value, place, walk)
         for key, inner in value.items():
             if key not in OPERATORS:
                 below = walk.keys.get(key, INNER)
                 yield from _problems(f'{setting}.{key}', inner, below, walk)
+
+
+def _hook_problems(setting: str, hooks: Mapping, place: Place, walk: Walk) -> Iterator[str]:
+    """Problems of hooks that go by name: settings are to be those of a hook that is there."""
+    typed = {name for name, hook in hooks.items() if isinstance(hook, Mapping) and 'type' in hook}
+    usual = USUAL_HOOKS if setting == 'default_hooks' else typed
+    for name, hook in hooks.items():
+        near = nearest(name, usual, cutoff=0.8)
+        if name not in usual and near:
+            yield f'Expected the names of {setting}, found {name!r}; write {near!r}.'
+        elif isinstance(hook, Mapping) and name not in typed:
+            yield (
+                f'Expected the names of {setting}, found {name!r} without a type; '
+                f'{remedy(name, typed)}, or add type=….'
+            )
+        else:
+            yield from _problems(f'{setting}.{name}', hook, place, walk)
 
 
 def _own_problems(setting: str, part: Mapping, place: Place, walk: Walk) -> Iterator[str]:

@@ -24,6 +24,8 @@ class DataCheckHook(Hook):
     """
 
     priority = 'VERY_HIGH'
+    changes_training = False
+    acts_in_steps = False
 
     def __init__(self) -> None:
         self.checked = set()

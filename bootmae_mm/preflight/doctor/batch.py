@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from mmengine.config import Config
 
+from ...engine.hooks import hook_list
 from ...engine.total_batch import accumulation
 from ..data.files import Finding
 from .case import Case
@@ -39,7 +40,7 @@ def check_batch(case: Case) -> Iterator[Finding]:
 
 def total_batch(cfg: Config, gpus: int) -> int:
     """The recipe's, or what batch, GPUs and accumulation make."""
-    hooks = [h for h in cfg.get('custom_hooks') or () if h.get('type') == 'TotalBatchHook']
+    hooks = [h for h in hook_list(cfg.get('custom_hooks')) if h.type == 'TotalBatchHook']
     if hooks:
         return hooks[0].total_batch_size
     return cfg.train_dataloader.batch_size * gpus * cfg.optim_wrapper.get('accumulative_counts', 1)

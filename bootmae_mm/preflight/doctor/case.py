@@ -12,6 +12,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 from ...engine.build import replace_sync_batch_norm
+from ...engine.hooks import hook_list
 
 
 @dataclass
@@ -68,8 +69,8 @@ class Case:
 
     def hook(self, kind: str) -> dict | None:
         """The first custom hook of that type; None if there is none."""
-        hooks = self.cfg.get('custom_hooks') or ()
-        return next((hook for hook in hooks if hook.get('type') == kind), None)
+        hooks = hook_list(self.cfg.get('custom_hooks'))
+        return next((hook for hook in hooks if hook['type'] == kind), None)
 
     def scope(self):
         """Context in which types are those of the config's toolbox."""

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...engine.hooks import hook_list
 from ..data.files import Finding
 from .case import Case
 
@@ -36,7 +37,7 @@ def checkpoint_bytes(case: Case) -> int:
     """Weights, averages and teacher among them, and the optimiser's state."""
     weights = sum(t.numel() * t.element_size() for t in case.model.state_dict().values())
     trained = sum(p.numel() * p.element_size() for p in case.model.parameters() if p.requires_grad)
-    averaged = any('EMAHook' in hook.get('type') for hook in case.cfg.get('custom_hooks') or ())
+    averaged = any('EMAHook' in hook.type for hook in hook_list(case.cfg.get('custom_hooks')))
     states = STATES.get(case.cfg.optim_wrapper.optimizer.type, 2)
     if case.cfg.default_hooks.checkpoint.get('save_optimizer') is False:
         states = 0

@@ -20,7 +20,7 @@ from ...data.synthetic.generated import generate_data
 from ...engine.build import build_runner
 from .arithmetic import Measurement
 from .clock import one_thread, peak_memory, synchronise
-from .recipe import OUTSIDE_STEPS, settings_of
+from .recipe import hooks_in_steps, settings_of
 
 WARM_UP, STEPS = 1, 5
 LONGEST = 60.0  # seconds of steps after which there are enough of them
@@ -134,7 +134,7 @@ def shorten(cfg: Config, batch: int, work_dir: Path) -> None:
     cfg.optim_wrapper.pop('accumulative_counts', None)
     cfg.default_hooks.checkpoint = None
     cfg.default_hooks.pop('report', None)
-    cfg.custom_hooks = [h for h in cfg.get('custom_hooks', ()) if h.type not in OUTSIDE_STEPS]
+    cfg.custom_hooks = hooks_in_steps(cfg)
     cfg.model.backbone.init_cfg = None
     cfg.update(launcher='none', load_from=None, resume=False, log_level='ERROR')
     cfg.work_dir, cfg.experiment_name = str(work_dir), work_dir.parent.name

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
+from ...engine.hooks import acts_in_steps, hook_list
 from .arithmetic import Measurement, Recipe
 
 # Published sizes of training sets, for plans made where the data is not; COCO's counts the pictures
@@ -17,8 +18,6 @@ PUBLISHED = {
     'ADE20KDataset': 20_210,
     'CocoDataset': 117_266,
 }
-# Hooks that act before or after the steps.
-OUTSIDE_STEPS = ('TotalBatchHook', 'DataCheckHook', 'PicturesHook', 'OnlineProbeHook')
 
 
 def recipe_of(cfg: Config, images: int) -> Recipe:
@@ -34,7 +33,8 @@ def recipe_of(cfg: Config, images: int) -> Recipe:
             'max_iters in its train_cfg; choose one of configs/pretrain, finetune, linear, seg or '
             'det.'
         )
-    totals = [h.total_batch_size for h in cfg.get('custom_hooks', ()) if h.type == 'TotalBatchHook']
+    hooks = hook_list(cfg.get('custom_hooks'))
+    totals = [hook.total_batch_size for hook in hooks if hook.type == 'TotalBatchHook']
     if not totals:
         raise ValueError(
             'Expected the total batch of the recipe, found no TotalBatchHook in custom_hooks; add '
@@ -76,11 +76,16 @@ def settings_of(cfg: Config) -> dict[str, object]:
         model=cfg.model,
         dtype=wrapper.get('dtype', 'float32'),
         optimizer=wrapper.optimizer.type,
-        custom_hooks=[h for h in cfg.get('custom_hooks', ()) if h.type not in OUTSIDE_STEPS],
+        custom_hooks=hooks_in_steps(cfg),
         pipeline=cfg.train_dataloader.dataset.pipeline,
     )
     plain = json.loads(json.dumps(settings, default=str))  # tuples become lists, as in a file
     return dict(_flat(plain))
+
+
+def hooks_in_steps(cfg: Config) -> list[ConfigDict]:
+    """The custom hooks that act in the steps."""
+    return [hook for hook in hook_list(cfg.get('custom_hooks')) if acts_in_steps(hook.type)]
 
 
 def _flat(value: object, name: str = '') -> Iterator[tuple[str, object]]:

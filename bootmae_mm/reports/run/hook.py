@@ -28,6 +28,7 @@ class ReportHook(Hook):
     """
 
     priority = 'LOWEST'  # after the log and the checkpoint
+    changes_training = False
 
     def __init__(self, interval: int | None = None, by_epoch: bool = True) -> None:
         if interval is not None and interval < 1:

@@ -46,11 +46,11 @@ def own_pictures(folder: Path) -> dict[str, object]:
     return {
         'train_dataloader.batch_size': batch // stages.NUM_PROCESSES,
         'train_dataloader.sampler.total_batch_size': batch,
-        'custom_hooks.0.total_batch_size': batch,
+        'custom_hooks.total_batch.total_batch_size': batch,
         'train_cfg.max_epochs': epochs,
         'default_hooks.checkpoint.interval': epochs,
         'param_scheduler.1.end': epochs,
-        'custom_hooks.1.milestones': f'[(0,0.99),({epochs / 2},0.999)]',
+        'custom_hooks.teacher.milestones': f'[(0,0.99),({epochs / 2},0.999)]',
     }
 
 

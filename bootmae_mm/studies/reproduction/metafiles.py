@@ -87,9 +87,7 @@ def entry(root: Path, path: Path) -> dict:
         metadata['Epochs'] = cfg.train_cfg.max_epochs
     else:
         metadata['Iterations'] = cfg.train_cfg.max_iters
-    metadata['Batch Size'] = next(
-        hook.total_batch_size for hook in cfg.custom_hooks if hook.type == 'TotalBatchHook'
-    )
+    metadata['Batch Size'] = cfg.custom_hooks.total_batch.total_batch_size
     metadata['Parameters'] = count_parameters(model)
     metadata['FLOPs'] = count_products(model.backbone, input_size(cfg))
     return {

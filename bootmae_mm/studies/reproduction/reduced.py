@@ -132,17 +132,16 @@ def shrink_masks(cfg: Config, full: Config) -> None:
 
 def keep_hooks(cfg: Config, full: Config) -> None:
     """The demo's settings of the hooks that the row has."""
-    kept = {hook.type for hook in full.custom_hooks}
-    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type in kept]
+    absent = [name for name in cfg.custom_hooks if full.custom_hooks.get(name) is None]
+    cfg.custom_hooks.update(dict.fromkeys(absent))
 
 
 def shrink_schedule(cfg: Config, epochs: int) -> None:
     """The demo's schedule over another number of epochs, on one process."""
     cfg.train_cfg.max_epochs = epochs
     cfg.param_scheduler[1].end = epochs
-    for hook in cfg.custom_hooks:
-        if hook.type == 'MomentumTeacherHook':
-            hook.milestones = [(0, 0.99), (epochs / 2, 0.999)]
+    if cfg.custom_hooks.teacher is not None:
+        cfg.custom_hooks.teacher.milestones = [(0, 0.99), (epochs / 2, 0.999)]
     cfg.train_dataloader.batch_size = cfg.train_dataloader.sampler.total_batch_size
     cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=1)
 

@@ -19,4 +19,7 @@ param_scheduler = [
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=interval)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-custom_hooks = [dict(type='TotalBatchHook', total_batch_size=16), dict(type='DataCheckHook')]
+custom_hooks = dict(
+    total_batch=dict(type='TotalBatchHook', total_batch_size=16),
+    data_check=dict(type='DataCheckHook'),
+)

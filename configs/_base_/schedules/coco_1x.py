@@ -25,4 +25,7 @@ param_scheduler = [
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-custom_hooks = [dict(type='TotalBatchHook', total_batch_size=16), dict(type='DataCheckHook')]
+custom_hooks = dict(
+    total_batch=dict(type='TotalBatchHook', total_batch_size=16),
+    data_check=dict(type='DataCheckHook'),
+)

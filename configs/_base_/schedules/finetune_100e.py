@@ -36,9 +36,9 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1)
-custom_hooks = [
-    dict(type='TotalBatchHook', total_batch_size=2048),
+custom_hooks = dict(
+    total_batch=dict(type='TotalBatchHook', total_batch_size=2048),
     # mmengine's momentum is what the average takes of the new weights: it keeps 0.9998.
-    dict(type='OptimizerStepEMAHook', momentum=1 - 0.9998),
-    dict(type='DataCheckHook'),
-]
+    ema=dict(type='OptimizerStepEMAHook', momentum=1 - 0.9998),
+    data_check=dict(type='DataCheckHook'),
+)

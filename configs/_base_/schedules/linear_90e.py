@@ -31,8 +31,9 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1)
-custom_hooks = [
-    dict(type='TotalBatchHook', total_batch_size=16384),
-    dict(type='SyncBuffersHook'),  # one BatchNorm for all processes before it is evaluated
-    dict(type='DataCheckHook'),
-]
+custom_hooks = dict(
+    total_batch=dict(type='TotalBatchHook', total_batch_size=16384),
+    # One BatchNorm for all processes before it is evaluated.
+    sync_buffers=dict(type='SyncBuffersHook'),
+    data_check=dict(type='DataCheckHook'),
+)

@@ -34,14 +34,18 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(type='ResumableTrainLoop', max_epochs=max_epochs)
-custom_hooks = [
-    dict(type='TotalBatchHook', total_batch_size=4096),
+# A config based on this one overrides a hook by its name, or leaves it out: dict(health=None).
+custom_hooks = dict(
+    total_batch=dict(type='TotalBatchHook', total_batch_size=4096),
     # The share of itself that the teacher keeps: linear between these (epoch, decay) pairs.
-    dict(type='MomentumTeacherHook', milestones=[(0, 0.999), (100, 0.9999), (400, 0.99999)]),
-    dict(type='FeatureWeightHook', weight=1.0, ramp=0.25),  # λ from 0 to 1 over a quarter
-    dict(type='GradNormHook'),
-    dict(type='ImageReportHook'),
-    dict(type='DataWaitHook'),  # warns when training waits for data
-    dict(type='HealthHook'),  # warns of a run that goes wrong, and stops it if that lasts
-    dict(type='PicturesHook', interval=50),  # reconstructions and features, into vis_data
-]
+    teacher=dict(
+        type='MomentumTeacherHook', milestones=[(0, 0.999), (100, 0.9999), (400, 0.99999)]
+    ),
+    # λ from 0 to 1 over a quarter of the run.
+    feature_weight=dict(type='FeatureWeightHook', weight=1.0, ramp=0.25),
+    grad_norm=dict(type='GradNormHook'),
+    image_report=dict(type='ImageReportHook'),
+    data_wait=dict(type='DataWaitHook'),  # warns when training waits for data
+    health=dict(type='HealthHook'),  # warns of a run that goes wrong, and stops it if that lasts
+    pictures=dict(type='PicturesHook', interval=50),  # reconstructions and features, in vis_data
+)

@@ -24,6 +24,4 @@ param_scheduler = _base_.param_scheduler
 param_scheduler[0].update(start_factor=floor)
 param_scheduler[1].update(eta_min_ratio=floor, end=max_epochs)
 train_cfg = dict(max_epochs=max_epochs)
-custom_hooks = _base_.custom_hooks
-custom_hooks[0].update(total_batch_size=4096)
-custom_hooks[1].update(momentum=1 - 0.9999)
+custom_hooks = dict(total_batch=dict(total_batch_size=4096), ema=dict(momentum=1 - 0.9999))

@@ -25,5 +25,4 @@ train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].update(end=max_epochs, eta_min=0.0)
 # The teacher is frozen, and its loss is the only one.
-teacher_hooks = ('MomentumTeacherHook', 'FeatureWeightHook')
-custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] not in teacher_hooks]
+custom_hooks = dict(teacher=None, feature_weight=None)

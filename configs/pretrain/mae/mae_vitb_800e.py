@@ -23,5 +23,4 @@ train_dataloader = dict(dataset=dict(pipeline=[load, crop, dict(type='PackInputs
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].update(eta_min=0.0)
 # Not those that look at BootMAE's parts.
-bootmae_hooks = ('MomentumTeacherHook', 'FeatureWeightHook', 'HealthHook', 'PicturesHook')
-custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] not in bootmae_hooks]
+custom_hooks = dict(teacher=None, feature_weight=None, health=None, pictures=None)

@@ -5,6 +5,7 @@ import json
 import pytest
 from mmengine.config import Config
 
+from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.engine.resume.changes import changes, snapshot
 from tests.helpers.paths import ROOT
 
@@ -39,7 +40,7 @@ def found(edit) -> tuple[list[str], list[str]]:
             'train_dataloader.dataset.pipeline.BlockwiseMasking.num_masked: 147 -> 9',
         ),
         (
-            'custom_hooks.0.total_batch_size',
+            'custom_hooks.total_batch.total_batch_size',
             8,
             'custom_hooks.TotalBatchHook.total_batch_size: 4096 -> 8',
         ),
@@ -92,8 +93,9 @@ def test_a_hook_that_only_reports_may_come_and_go(name):
     """Go where it is among the hooks, else come."""
 
     def edit(cfg):
-        others = [hook for hook in cfg.custom_hooks if hook.type != name]
-        there = len(others) < len(cfg.custom_hooks)
+        hooks = hook_list(cfg.custom_hooks)
+        others = [hook for hook in hooks if hook.type != name]
+        there = len(others) < len(hooks)
         cfg.custom_hooks = others if there else [*others, dict(type=name)]
 
     relevant, harmless = found(edit)
@@ -110,13 +112,52 @@ def test_a_default_hook_that_only_reports_may_come_and_go(name):
 
 
 def test_a_hook_that_trains_may_not():
-    def edit(cfg):
-        cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != 'FeatureWeightHook']
-
-    relevant, _ = found(edit)
+    relevant, _ = found(lambda cfg: cfg.custom_hooks.update(feature_weight=None))
     assert 'custom_hooks.FeatureWeightHook.weight: 1.0 -> (not there)' in relevant
     relevant, harmless = found(lambda cfg: cfg.default_hooks.pop('param_scheduler'))
     assert len(relevant) == 1 and harmless == []
+
+
+@pytest.mark.parametrize(
+    ('name', 'hook'),
+    [
+        ('report', None),
+        ('report', dict(type='ReportHook', interval=9)),
+        ('mine', dict(type='HealthHook', patience=9)),
+        ('mine', dict(type='DurableCheckpointHook')),
+    ],
+)
+def test_a_default_hook_that_only_reports_may_change_and_have_any_name(name, hook):
+    relevant, harmless = found(lambda cfg: cfg.default_hooks.update({name: hook}))
+    assert relevant == [] and harmless
+
+
+def test_a_default_hook_that_only_reports_is_none_that_did_more():
+    relevant, _ = found(lambda cfg: cfg.default_hooks.update(sampler_seed=dict(type='HealthHook')))
+    assert [change.partition(':')[0] for change in relevant] == ['default_hooks.sampler_seed.type']
+
+
+@pytest.mark.parametrize('name', ['EMAHook', 'NobodysHook', 'mmdet.MeanTeacherHook'])
+def test_a_hook_that_says_nothing_of_itself_may_change_the_result(name):
+    relevant, _ = found(lambda cfg: cfg.custom_hooks.update(mine=dict(type=name)))
+    assert relevant == [f'custom_hooks.{name}.type: (not there) -> "{name}"']
+
+
+def test_the_names_of_hooks_are_no_change():
+    """Listed, as all configs had them once and checkpoints of then do, or under another name."""
+
+    def listed(cfg):
+        cfg.custom_hooks = hook_list(cfg.custom_hooks)
+
+    def renamed(cfg):
+        cfg.custom_hooks = {f'my_{name}': hook for name, hook in cfg.custom_hooks.items()}
+
+    for edit in (listed, renamed):
+        cfg = config()
+        edit(cfg)
+        assert snapshot(cfg) == snapshot(config())
+    kinds = [hook['type'] for hook in json.loads(snapshot(config()))['custom_hooks']]
+    assert kinds[:2] == ['TotalBatchHook', 'MomentumTeacherHook'] and len(kinds) == 8
 
 
 def test_the_order_of_a_pipeline_counts():

@@ -13,6 +13,7 @@ import torch
 
 from bootmae_mm.checkpoint.reading import read_checkpoint
 from bootmae_mm.engine.build import build_runner
+from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.engine.resume import EXIT_CODE, ResumableRunner, TrainingStopped, random_state
 from bootmae_mm.engine.resume.workers import SIGNALS
 from bootmae_mm.training import go_on
@@ -203,6 +204,25 @@ def test_the_run_goes_on_with_another_accumulation(folder, uninterrupted):
         torch.testing.assert_close(found['state_dict'][name], tensor, rtol=1e-4, atol=2e-6)
     groups = [part['optimizer']['param_groups'][0]['lr'] for part in (expected, found)]
     assert groups[0] == pytest.approx(groups[1], rel=1e-12)
+
+
+def test_a_run_of_listed_hooks_goes_on_with_named_ones(folder, uninterrupted):
+    """As one does that began when configs listed them. The names are in the order of mmengine's
+    ``config.py`` of a run, which sorts them."""
+    cfg = config(folder, 'listed')
+    cfg.custom_hooks = hook_list(cfg.custom_hooks)
+    runner = build_runner(cfg)
+    runner.register_hook(Interrupt(4, 'SIGTERM'))
+    with pytest.raises(TrainingStopped):
+        runner.train()
+    cfg = config(folder, 'listed')
+    cfg.custom_hooks = dict(sorted(cfg.custom_hooks.items()))
+    go_on(cfg)
+    build_runner(cfg).train()
+    found, expected = last(folder / 'listed'), uninterrupted('plain')
+    for part in ('state_dict', 'optimizer', 'param_schedulers'):
+        assert_identical(expected[part], found[part], part)
+    assert losses(expected) == losses(found)
 
 
 class TestOtherSettings:

@@ -35,13 +35,13 @@ def no_teacher(cfg, tmp_path):
 
 def late_decay(cfg, tmp_path):
     """The paper's largest decay on a student that hardly moves."""
-    cfg.custom_hooks[1].milestones = [(0, 0.99999)]
+    cfg.custom_hooks.teacher.milestones = [(0, 0.99999)]
     cfg.optim_wrapper.optimizer.lr = 1e-6
 
 
 def constant_decay(cfg, tmp_path):
     """A teacher that stays because it is told to."""
-    cfg.custom_hooks[1].milestones = [(0, 1.0)]
+    cfg.custom_hooks.teacher.milestones = [(0, 1.0)]
 
 
 def long_warm_up(cfg, tmp_path):
@@ -140,7 +140,7 @@ import os, sys
 from pathlib import Path
 from mmengine.config import Config
 from bootmae_mm.monitors.health.faults import NonFiniteTraining
-from tests.health_runs import Inject, nan_pixel, run
+from tests.helpers.health_runs import Inject, nan_pixel, run
 
 rank = int(os.environ['RANK'])
 cfg = Config.fromfile(sys.argv[1])

@@ -70,7 +70,7 @@ def config(data: Path, work_dir: Path, *hooks: dict, epochs: int = 3):
     """Two steps an epoch, with drop path, so that the model draws random numbers."""
     cfg = run_config(data / 'images', work_dir, total=8, batch=8, epochs=epochs)
     cfg.model.backbone.drop_path_rate = 0.2
-    cfg.custom_hooks += hooks
+    cfg.custom_hooks.update({f'probes_{index}': hook for index, hook in enumerate(hooks)})
     cfg.default_hooks.checkpoint.max_keep_ckpts = -1  # which reads none back
     return cfg
 
@@ -93,8 +93,7 @@ def test_a_probe_logs_what_loops_over_the_checkpoint_find(data, tmp_path, clock)
     probe = image_hook(data / 'labelled', segmentation=map_configs(data / 'maps'))
     cfg = config(data, tmp_path / 'run', probe)
     cfg.optim_wrapper.optimizer.lr = 0.05  # student and teacher are to differ
-    (teacher_hook,) = (h for h in cfg.custom_hooks if h.type == 'MomentumTeacherHook')
-    teacher_hook.milestones = [(0, 1.0)]
+    cfg.custom_hooks.teacher.milestones = [(0, 1.0)]
     run(cfg)
 
     model = build_tiny()

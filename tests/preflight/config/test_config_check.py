@@ -53,7 +53,7 @@ FAULTS = {
         LINEAR, {'train_dataloader.dataset.pipeline.1.type': 'RandomFlp'},
         r'dataset.pipeline.1.type, found .RandomFlp.; write .RandomFlip',
     ),
-    'a hook type': (PRETRAIN, {'custom_hooks.0.type': 'TotalBachHook'}, "write 'TotalBatchHook'"),
+    'a hook type': (PRETRAIN, {'custom_hooks.teacher.type': 'HealtHook'}, "write 'HealthHook'"),
     'an optimiser type': (PRETRAIN, {'optim_wrapper.optimizer.type': 'AdmW'}, "write 'AdamW'"),
     'a scheduler type': (PRETRAIN, {'param_scheduler.0.type': 'LinarLR'}, "write 'LinearLR'"),
     'a metric type': (LINEAR, {'val_evaluator.type': 'Acuracy'}, "write 'Accuracy'"),
@@ -64,7 +64,25 @@ FAULTS = {
     'a type of another scope': (
         DET, {'model.backbone.type': 'BootMAEViT'}, "write 'mmpretrain.BootMAEViT'",
     ),
-    'no type': (PRETRAIN, {'custom_hooks.0.type': ...}, 'a type in custom_hooks.0, found only'),
+    'no type': (PRETRAIN, {'model.type': ...}, 'a type in model, found only'),
+    'a hook that is not there': (
+        PRETRAIN, {'custom_hooks.tacher.milestones': []}, "found 'tacher'; write 'teacher'",
+    ),
+    'a hook by its number': (
+        PRETRAIN, {'custom_hooks.0.total_batch_size': 8},
+        "names of custom_hooks, found '0' without a type; choose one of data_wait, .*total_batch,",
+    ),
+    'a hook that is left out': (PRETRAIN, {'custom_hooks.helth': None}, "write 'health'"),
+    'a default hook without a type': (
+        PRETRAIN, {'default_hooks.reprot.interval': 5}, "'reprot' without a type; write 'report'",
+    ),
+    'no type in a list of hooks': (
+        PRETRAIN, {'custom_hooks': [dict(limit=1)]}, 'a type in custom_hooks.0, found only limit',
+    ),
+    'names in a list of hooks': (
+        PRETRAIN, {'custom_hooks': ['teacher', dict(type='DataCheckHook')]},
+        r'list custom_hooks, found names; write custom_hooks = dict\(NAME=',
+    ),
     'a part of the model': (PRETRAIN, {'model.bakbone.depth': 2}, "found 'bakbone'"),
     'a keyword': (PRETRAIN, {'model.backbone.drop_path': 0.1}, "write 'drop_path_rate'"),
     'a keyword of the base': (PRETRAIN, {'model.backbone.final_nrm': 1}, "write 'final_norm'"),
@@ -75,7 +93,9 @@ FAULTS = {
     'the optimiser': (PRETRAIN, {'optim_wrapper.optimizer.weight_decy': 0}, "found 'weight_decy'"),
     'the wrapper': (SEG, {'optim_wrapper.clip_grd': None}, "found 'clip_grd'"),
     'a scheduler': (PRETRAIN, {'param_scheduler.0.start_factr': 0}, "found 'start_factr'"),
-    'a hook': (PRETRAIN, {'custom_hooks.1.milestone': []}, "MomentumTeacherHook in custom_hooks.1"),
+    'a hook': (
+        PRETRAIN, {'custom_hooks.teacher.milestone': []}, 'TeacherHook in custom_hooks.teacher',
+    ),
     'a checkpoint hook': (
         PRETRAIN, {'default_hooks.checkpoint.max_keep_ckpt': 3}, "write 'max_keep_ckpts'",
     ),
@@ -86,11 +106,12 @@ FAULTS = {
         PRETRAIN, {'model.pixel_head.colour': 1}, "found 'colour'; choose one of norm",
     ),
     'nothing near among few': (
-        PRETRAIN, {'custom_hooks.2.colour': 1}, 'colour.; choose one of priority, ramp, weight',
+        PRETRAIN, {'custom_hooks.feature_weight.colour': 1},
+        'colour.; choose one of priority, ramp, weight',
     ),
     'a missing argument': (
-        PRETRAIN, {'custom_hooks.0.total_batch_size': ...},
-        'Expected total_batch_size among the settings of TotalBatchHook in custom_hooks.0',
+        PRETRAIN, {'custom_hooks.total_batch.total_batch_size': ...},
+        'Expected total_batch_size among the settings of TotalBatchHook in custom_hooks.total',
     ),
     'a missing argument of a sampler': (
         PRETRAIN, {'train_dataloader.sampler.total_batch_size': ...},
@@ -157,6 +178,8 @@ SOUND = {
     },
     'a type by its path': {'optim_wrapper.optimizer.type': 'torch.optim.AdamW'},
     'a normalisation': {'model.backbone.norm_cfg': dict(type='LN', eps=1e-5, requires_grad=True)},
+    'a hook of another name': {'custom_hooks.mine': dict(type='GradNormHook')},
+    'hooks left out': {'custom_hooks': dict(grad_norm=None), 'default_hooks.report': None},
     'a part left out': {'model.backbone.init_cfg': None, 'visualizer': None},
 }
 

@@ -30,7 +30,7 @@ def make(tmp_path):
 
     def case(edit: dict | None = None, gpus: int = 1) -> Case:
         written = run_config(folder, tmp_path / 'work', epochs=4)
-        written.custom_hooks[1].milestones = [(0, 0.99), (2, 0.999)]
+        written.custom_hooks.teacher.milestones = [(0, 0.99), (2, 0.999)]
         cfg = deepcopy(written)
         cfg.merge_from_dict(edit or {})
         return Case(cfg, written, gpus)
@@ -106,11 +106,12 @@ FAULTS = {
         'total batch', {'train_dataloader.batch_size': 3}, 'error', 'total batch of 8, found',
     ),
     'two total batches': (
-        'total batch', {'custom_hooks.0.total_batch_size': 16}, 'error', 'found 8 and 16',
+        'total batch', {'custom_hooks.total_batch.total_batch_size': 16}, 'error', 'found 8 and 16',
     ),
     'a rate of another batch': (
-        'total batch', {'custom_hooks.0.total_batch_size': 32, 'train_dataloader.sampler': dict(
-            total_batch_size=32)}, 'warning', 'set optim_wrapper.optimizer.lr=0.004',
+        'total batch', {'custom_hooks.total_batch.total_batch_size': 32,
+        'train_dataloader.sampler': dict(total_batch_size=32)}, 'warning',
+        'set optim_wrapper.optimizer.lr=0.004',
     ),
     'epochs in a run of iterations': (
         'schedules', {'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=4)},
@@ -137,11 +138,11 @@ FAULTS = {
         'warning', 'within the 4 epochs of the run, found 7;',
     ),
     "another run's milestones": (
-        'schedules', {'custom_hooks.1.milestones': [(0, 0.999), (100, 0.9999)]}, 'warning',
+        'schedules', {'custom_hooks.teacher.milestones': [(0, 0.999), (100, 0.9999)]}, 'warning',
         r'MomentumTeacherHook within the 4 epochs .*\(100, 0.9999\)',
     ),
     'the complement of a decay': (
-        'schedules', {'custom_hooks.1.milestones': [(0, 0.001), (2, 0.0001)]}, 'error',
+        'schedules', {'custom_hooks.teacher.milestones': [(0, 0.001), (2, 0.0001)]}, 'error',
         'close to 1, found .0, 0.001',
     ),
     'no checkpoint to start from': (
@@ -191,7 +192,7 @@ def test_no_false_alarm(path):
 
 def test_a_milestone_after_the_end_is_noted(make):
     milestones = [(0, 0.99), (2, 0.999), (9, 0.9999)]
-    first, second = look(make({'custom_hooks.1.milestones': milestones}), 'schedules')
+    first, second = look(make({'custom_hooks.teacher.milestones': milestones}), 'schedules')
     assert first.level == 'note' and 'a decay of 0.9999 (epoch 9)' in first.sentence
     assert second.level == 'ok'
 

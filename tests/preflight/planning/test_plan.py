@@ -14,6 +14,7 @@ from torch.utils.data import BatchSampler
 
 from bootmae_mm.data.sampling import EpochSampler
 from bootmae_mm.data.synthetic import generated
+from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.preflight.planning import measuring
 from bootmae_mm.preflight.planning.arithmetic import (
     Measurement,
@@ -173,6 +174,19 @@ def test_a_measurement_is_taken_for_its_own_model_only(tmp_path):
         with pytest.raises(ValueError) as error:
             load_measurement(path, other)
         assert sentence in str(error.value) and '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('listed', [False, True])
+def test_a_measurement_knows_the_hooks_that_act_in_the_steps_by_their_number(listed):
+    """So does a file that is kept from when configs listed them."""
+    cfg = config('pretrain/bootmae_vitb_800e')
+    cfg.custom_hooks.update(feature_weight=None, probes=dict(type='OnlineProbeHook'))
+    cfg.custom_hooks.compile = dict(type='CompileBlocksHook')
+    if listed:
+        cfg.custom_hooks = hook_list(cfg.custom_hooks)
+    kinds = ('MomentumTeacher', 'GradNorm', 'ImageReport', 'DataWait', 'Health', 'CompileBlocks')
+    found = {k: v for k, v in settings_of(cfg).items() if k.endswith('.type') and 'hooks' in k}
+    assert found == {f'custom_hooks.{i}.type': f'{kind}Hook' for i, kind in enumerate(kinds)}
 
 
 @pytest.mark.parametrize('content', ['', '[]', '{"batch": 2}', '{"seconds": [1]} x'])

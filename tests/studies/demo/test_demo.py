@@ -216,7 +216,7 @@ def test_pictures_need_a_regressor():
 
 def test_the_demo_settings_fit_any_number_of_pictures(tmp_path):
     options = running.own_pictures(write_images(tmp_path / 'few', 5))
-    assert options['custom_hooks.0.total_batch_size'] in (4, 5)
+    assert options['custom_hooks.total_batch.total_batch_size'] in (4, 5)
     (tmp_path / 'none').mkdir()
     with pytest.raises(ValueError, match='found none'):
         running.own_pictures(tmp_path / 'none')

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 from mmengine.config import Config
 
+from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.studies.reproduction import (
     launching,
     logs,
@@ -757,7 +758,7 @@ def test_a_reduced_config_is_the_row_made_smaller(home, config, expected):
 
 
 def hooks_of(cfg: Config) -> dict[str, dict]:
-    return {hook.type: hook for hook in cfg.custom_hooks}
+    return {hook.type: hook for hook in hook_list(cfg.custom_hooks)}
 
 
 def test_a_reduced_pretraining_has_masks_batch_and_schedule_of_its_size(home):
