@@ -32,7 +32,7 @@ def train(cfg: Config) -> None:
         sys.exit(code)
 
 
-def go_on(cfg: Config, checkpoint: str | None = None) -> None:
+def resume_if_possible(cfg: Config, checkpoint: str | None = None) -> None:
     """Have a run go on from a checkpoint; or from the newest one of its work directory, and where
     there is none, begin."""
     if checkpoint or checkpoints(cfg.work_dir):

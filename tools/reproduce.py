@@ -26,7 +26,7 @@ from bootmae_mm.studies.reproduction import (
     scripts,
     tables,
 )
-from bootmae_mm.studies.reproduction.runs import FULL, REDUCED, Home, Run
+from bootmae_mm.studies.reproduction.runs import FULL, REDUCED, Paths, Run
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -58,9 +58,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def require_clone(home: Home) -> None:
+def require_clone(paths: Paths) -> None:
     """Raise ``ValueError`` anywhere but in the root of a clone, where configs and results lie."""
-    if not home.configs.is_dir():
+    if not paths.configs.is_dir():
         raise ValueError(
             f'Expected the folder configs here, found none in {Path.cwd()}; go to the root of a '
             'clone of bootmae-mm.'
@@ -90,7 +90,7 @@ def chosen(row: paper.Row, texts: list[str] | None) -> bool:
     return texts is None or any(text in ' '.join(row.cells) for text in texts)
 
 
-def show_list(args: argparse.Namespace, home: Home) -> None:
+def show_list(args: argparse.Namespace, paths: Paths) -> None:
     """Rows, their configs and starts, and their state."""
     for table in paper.select(args.tables):
         print(f'\n{table.heading}')
@@ -98,34 +98,34 @@ def show_list(args: argparse.Namespace, home: Home) -> None:
         for row in table.rows:
             for score in row.scores:
                 value = tables.number(score.paper, score)
-                lines.append((*row.cells, score.metric.title, value, *listed(score.run, home)))
+                lines.append((*row.cells, score.metric.title, value, *listed(score.run, paths)))
         header = (*table.header, 'score', 'paper', 'config', 'starts from', 'full run')
         print(as_text(header, lines))
 
 
-def listed(run: Run | None, home: Home) -> tuple[str, str, str]:
+def listed(run: Run | None, paths: Paths) -> tuple[str, str, str]:
     """Config, start and state of a run."""
     if run is None:
         return '–', '–', tables.QUOTED
-    return run.config, ', '.join(run.starts(home)) or '–', logs.state(run, home)
+    return run.config, ', '.join(run.starts(paths)) or '–', logs.state(run, paths)
 
 
-def show_plan(args: argparse.Namespace, home: Home) -> None:
+def show_plan(args: argparse.Namespace, paths: Paths) -> None:
     """Commands and cost of what is missing."""
     from bootmae_mm.studies.reproduction import planning  # late: it imports PyTorch
 
-    runs = launching.possible(wanted_runs(args), home, print)
-    left = launching.missing(runs, home)
+    runs = launching.possible(wanted_runs(args), paths, print)
+    left = launching.missing(runs, paths)
     if left:
-        print(planning.plan(left, home, args.gpus))
+        print(planning.plan(left, paths, args.gpus))
     else:
         print(
             'Nothing is missing: there is a record of every run below '
-            f'{home.results / args.budget}; remove one to run it again.'
+            f'{paths.results / args.budget}; remove one to run it again.'
         )
 
 
-def run(args: argparse.Namespace, home: Home) -> int:
+def run(args: argparse.Namespace, paths: Paths) -> int:
     """Run what is missing, or write scripts that do.
 
     Raises:
@@ -136,14 +136,14 @@ def run(args: argparse.Namespace, home: Home) -> int:
             f'Expected full runs with --scripts, found --budget {REDUCED}, whose runs are for the '
             'processors of this machine; leave one of the two out.'
         )
-    runs = launching.possible(wanted_runs(args), home, print)
+    runs = launching.possible(wanted_runs(args), paths, print)
     if args.scripts:
-        print(scripts.write_scripts(launching.missing(runs, home), home, args.gpus, args.scripts))
+        print(scripts.write_scripts(launching.missing(runs, paths), paths, args.gpus, args.scripts))
         return 0
     if args.budget == REDUCED:
         data_sets.draw(Path('data'), say)
     deadline = float('inf') if args.minutes is None else time.time() + 60 * args.minutes
-    left = launching.run_missing(runs, home, args.jobs, args.gpus, deadline, say)
+    left = launching.run_missing(runs, paths, args.jobs, args.gpus, deadline, say)
     for open_run in left:
         print(f'not done: {open_run.name}, seed {open_run.seed}')
     return 1 if left else 0
@@ -154,9 +154,9 @@ def say(text: str) -> None:
     print(f'{time.strftime("%H:%M:%S")} {text}', flush=True)
 
 
-def show_tables(args: argparse.Namespace, home: Home) -> None:
+def show_tables(args: argparse.Namespace, paths: Paths) -> None:
     """The paper's numbers beside ours, and where ours come from."""
-    kept = records.read_records(home)
+    kept = records.read_records(paths)
     for table in paper.select(args.tables):
         print(f'\n{table.heading}')
         print(as_text(*tables.rows_of(table, kept)))
@@ -166,31 +166,31 @@ def show_tables(args: argparse.Namespace, home: Home) -> None:
             print('\n' + as_text(tables.PROVENANCE, lines))
 
 
-def record(home: Home) -> None:
+def record(paths: Paths) -> None:
     """Keep what is done."""
     done = [
         run
-        for run in launching.all_runs(home)
-        if logs.state(run, home) == logs.DONE
+        for run in launching.all_runs(paths)
+        if logs.state(run, paths) == logs.DONE
     ]  # fmt: skip
     for finished in done:
-        records.write_record(finished, launching.record_path(finished, home), home)
-    print(f'{len(done)} runs are done and recorded in {home.results}')
+        records.write_record(finished, launching.record_path(finished, paths), paths)
+    print(f'{len(done)} runs are done and recorded in {paths.results}')
 
 
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
-    args, home = parse_args(argv), Home()
+    args, paths = parse_args(argv), Paths()
     try:
-        require_clone(home)
+        require_clone(paths)
         if args.command == 'run':
-            return run(args, home)
+            return run(args, paths)
         if args.command == 'pages':
-            return pages.write_pages(home, check=args.check, say=print)
+            return pages.write_pages(paths, check=args.check, say=print)
         if args.command == 'record':
-            record(home)
+            record(paths)
         else:
-            dict(list=show_list, plan=show_plan, table=show_tables)[args.command](args, home)
+            dict(list=show_list, plan=show_plan, table=show_tables)[args.command](args, paths)
     except ValueError as error:
         print(f'reproduce.py: {error}', file=sys.stderr)
         return 2

@@ -37,12 +37,12 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     # Late, since these take seconds to import: a wrong option is told at once.
     from bootmae_mm.engine.distributed import report_failures
-    from bootmae_mm.training import go_on, train
+    from bootmae_mm.training import resume_if_possible, train
 
     with report_failures(), command_line.user_errors(args.launcher):
         cfg = command_line.load_config(args)
         cfg.accept_changes = args.accept_changes
-        go_on(cfg, args.resume)
+        resume_if_possible(cfg, args.resume)
         train(cfg)
 
 

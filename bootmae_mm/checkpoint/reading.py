@@ -73,7 +73,7 @@ def read_meta(path: str | Path) -> dict:
     return read_checkpoint(path, mmap=True)['meta']
 
 
-def damage(path: str | Path) -> str | None:
+def corruption(path: str | Path) -> str | None:
     """Why a file is not as PyTorch wrote it, by the check sums in it; None if it is."""
     try:
         return None if check_sums(path) else 'it has no check sums'

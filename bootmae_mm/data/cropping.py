@@ -25,7 +25,7 @@ def draw_box(
 
     Args:
         rng: Source of randomness.
-        size: Of the image.
+        size: Rows and columns of the image.
         area_ratio: Smallest and largest share of the image's area, drawn uniformly.
         aspect_ratio: Smallest and largest width / height, drawn log-uniformly.
     """

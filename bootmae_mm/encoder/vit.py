@@ -50,9 +50,9 @@ class BootMAEViT(VisionTransformer):
             attention throughout.
         global_blocks: Blocks (from 0) that keep global attention.
         norm_cfg: Config of the norms.
-        **kwargs: Of :class:`mmpretrain.models.VisionTransformer`: ``img_size``, ``patch_size``,
-            ``out_indices``, ``out_type``, ``final_norm``, ``frozen_stages``, ``init_cfg``, which
-            may also be a :class:`PretrainedEncoder`.
+        **kwargs: Settings of :class:`mmpretrain.models.VisionTransformer`: ``img_size``,
+            ``patch_size``, ``out_indices``, ``out_type``, ``final_norm``, ``frozen_stages``,
+            ``init_cfg``, which may also be a :class:`PretrainedEncoder`.
 
     Raises:
         ValueError: If ``arch`` is not known or incomplete, the heads do not divide the width or 4

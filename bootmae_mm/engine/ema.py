@@ -14,8 +14,9 @@ class OptimizerStepEMAHook(EMAHook):
 
     Args:
         momentum: What the average takes of the new weights at a step: 1 - 0.9998 keeps 0.9998.
-        **kwargs: Of mmpretrain's ``EMAHook``. By default the averaged weights are evaluated, and a
-            checkpoint has them as its ``state_dict``, the trained ones as ``ema_state_dict``.
+        **kwargs: Settings of mmpretrain's ``EMAHook``. By default the averaged weights are
+            evaluated, and a checkpoint has them as its ``state_dict``, the trained ones as
+            ``ema_state_dict``.
     """
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):

@@ -77,7 +77,7 @@ def remedy(workers: int) -> str:
     """What to change where training waits for data.
 
     Args:
-        workers: Of the data loader of each process.
+        workers: Number of workers of the data loader of each process.
     """
     processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
     cores = available_cores()

@@ -19,7 +19,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from ..encoder import tokens
-from .heads import spread
+from .heads import token_std
 from .teacher import MomentumTeacher
 
 
@@ -48,7 +48,7 @@ class BootMAE(BaseSelfSupervisor):
         teacher: ``MomentumTeacher`` or ``FrozenTeacher``; None without predictor.
         centre_weighting: Weigh the centre of masked blocks up to twice as much.
         data_preprocessor: mmpretrain's ``SelfSupDataPreprocessor``.
-        init_cfg: As in every mmengine module.
+        init_cfg: Initialisation, see mmengine's ``BaseModule``.
 
     Raises:
         ValueError: If neither target is asked for, a target lacks one of its parts, the image is
@@ -156,7 +156,7 @@ class BootMAE(BaseSelfSupervisor):
 
     def monitored(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """What the log shows beside the losses: the outputs' spreads, and the schedules."""
-        log = {name: spread(output) for name, output in outputs.items()}
+        log = {name: token_std(output) for name, output in outputs.items()}
         settings = dict(feature_weight=self.feature_weight) if self.predictor is not None else {}
         if isinstance(self.teacher, MomentumTeacher):
             settings['teacher_decay'] = self.teacher.decay

@@ -85,7 +85,7 @@ class FeatureHead(BaseModule):
 
 
 @torch.no_grad()
-def spread(x_BKD: Tensor) -> Tensor:
+def token_std(x_BKD: Tensor) -> Tensor:
     """Standard deviation over all tokens of a batch, averaged over the dimensions.
 
     0 when every patch of every image gets the same vector (collapse); about 1 for independent

@@ -178,12 +178,12 @@ class BlockwiseMasking(PatchMasking):
     depends on nothing but its sample. The distribution of a mask is the same.
 
     Args:
-        grid: As in :class:`PatchMasking`.
-        num_masked: As in :class:`PatchMasking`; 147 of 196 in the paper.
+        grid: Patches per side, see :class:`PatchMasking`.
+        num_masked: Patches to mask; 147 of 196 in the paper.
         num_blocked: Patches covered by blocks; the release's 120 of 147 masked ones by default.
         block_size: Smallest and largest block; the release's 16 and 60 of 196 by default.
         max_roll: Up to this many patches from inside the blocks become visible.
-        num_masks: As in :class:`PatchMasking`.
+        num_masks: Masks of each image, see :class:`PatchMasking`.
 
     Raises:
         ValueError: If the numbers contradict each other.

@@ -110,7 +110,7 @@ class FrozenTeacher(Teacher):
         student: The encoder whose architecture it has.
         checkpoint: Path of the pretrained weights, in any layout that
             :func:`bootmae_mm.encoder.loading.load_encoder` reads.
-        fraction: As in :class:`Teacher`.
+        fraction: Share of the patches that the teacher sees, see :class:`Teacher`.
     """
 
     def __init__(self, student: BootMAEViT, checkpoint: str, fraction: float = 1.0) -> None:

@@ -92,9 +92,9 @@ def extract(
 
     Args:
         model: A classifier with a ``BootMAEViT``; its head is not used.
-        loader: Of labelled images.
+        loader: Data loader of labelled images.
         block: Number of the block, from 1.
-        dtype: Of the forward pass.
+        dtype: Precision of the forward pass.
         progress: Called with (batches done, batches in all).
 
     Returns:
@@ -123,7 +123,7 @@ def evaluate_knn(
 
     Args:
         cfg: Config of a classifier: its encoder, preprocessor and data loaders are used.
-        checkpoint: Of pretraining or of a classifier.
+        checkpoint: Checkpoint of pretraining or of a classifier.
         ks: Numbers of neighbours.
         block: Number of the block, from 1; None for the last.
         progress: Called with ('train' or 'val', batches done, batches in all).

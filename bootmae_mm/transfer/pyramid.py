@@ -46,7 +46,7 @@ class FourScalePyramid(BaseModule):
             in one process, and several have no synchronised kernel on CPUs, so that each then
             normalises by its own batch. In one process on a GPU, mmengine's Runner turns SyncBN
             into BN as well.
-        init_cfg: As of mmengine's ``BaseModule``; the default is PyTorch's initialisation, like
+        init_cfg: Initialisation, see mmengine's ``BaseModule``; the default is PyTorch's own, like
             the authors' release.
 
     Raises:

@@ -35,8 +35,8 @@ def draw_figures(
         cfg: The model's config.
         checkpoint: Weights of the whole model; for a classifier, of an encoder in any layout that
             :func:`bootmae_mm.encoder.loading.load_encoder` reads.
-        pictures: Of any size; of pretraining and classifiers the middle is shown.
-        seed: Of the masks.
+        pictures: Pictures of any size; for pretraining and classifiers the middle is shown.
+        seed: Seed of the masks.
         min_score: Least score of the instances that are shown.
 
     Raises:

@@ -103,7 +103,7 @@ def class_attention(encoder: BootMAEViT, images_BCHW: Tensor) -> Tensor:
     The weight that it gives to itself is left out, so that a head's weights sum to less than 1.
 
     Args:
-        encoder: In eval mode.
+        encoder: The encoder, in evaluation mode.
         images_BCHW: Normalised images of the encoder's own size.
     """
     last = encoder.layers[-1]

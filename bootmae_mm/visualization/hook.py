@@ -33,7 +33,7 @@ class PicturesHook(Hook):
     Args:
         interval: Epochs between pictures.
         num_images: Images to show.
-        seed: Of the masks.
+        seed: Seed of the masks.
 
     Raises:
         ValueError: If the interval or the number of images is not positive, or the training

@@ -57,11 +57,11 @@ def mask_figure(
     """Each picture whole, under a random and under a block-wise mask.
 
     Args:
-        pictures: Of any size; the middle is shown.
+        pictures: Pictures of any size; the middle is shown.
         grid: Patches per side.
         num_masked: Patches to mask; 147 of 14 × 14 in the paper.
         patch_size: Side of a patch in pixels.
-        seed: Of the masks.
+        seed: Seed of the masks.
 
     Raises:
         ValueError: If so many patches cannot be masked.

@@ -27,11 +27,11 @@ def save_figures(
     at its own size, ``pictures.html`` a page that needs no other file.
 
     Args:
-        figures: With a row for every image.
+        figures: The figures to write, each with a row for every image.
         sources: Path of every image.
-        folder: Made if missing; files of these names are replaced.
-        title: Of the page.
-        paragraphs: What the page says at first.
+        folder: Folder to write to, made if missing; files of these names are replaced.
+        title: Title of the page.
+        paragraphs: Text at the top of the page.
 
     Returns:
         The page's path.

@@ -39,7 +39,7 @@ def prediction_figure(
         cfg: Config of mmseg or mmdet with a test set, whose classes and colours are taken; its
             files need not be there.
         checkpoint: What a run of the config wrote.
-        pictures: Of any size.
+        pictures: Pictures of any size.
         min_score: Least score of the instances that are painted, of a detector.
 
     Raises:

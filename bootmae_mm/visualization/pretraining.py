@@ -59,10 +59,10 @@ def pretraining_figures(
     Neither the model's mode nor any global random state is changed.
 
     Args:
-        model: In any mode.
+        model: The algorithm, in training or evaluation mode.
         pixels_BHW3: Pictures of the model's size, uint8 RGB.
         masking: Draws the masks.
-        seed: Of the masks.
+        seed: Seed of the masks.
 
     Raises:
         ValueError: If pictures or masks are not of the size that the model was built for.
@@ -84,7 +84,7 @@ def encoder_figures(model: nn.Module, pixels_BHW3: np.ndarray) -> list[Figure]:
     """Principal components and attention of a classifier's encoder.
 
     Args:
-        model: With a ``BootMAEViT`` as ``backbone``, in any mode.
+        model: A model with a ``BootMAEViT`` as ``backbone``, in training or evaluation mode.
         pixels_BHW3: Pictures of the encoder's size, uint8 RGB.
     """
     images_BCHW = normalise(model, pixels_BHW3)

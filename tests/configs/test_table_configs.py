@@ -13,10 +13,10 @@ from mmpretrain.registry import MODELS
 from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.pretrain.teacher import FrozenTeacher, MomentumTeacher
 from bootmae_mm.studies.reproduction.paper import TABLES
-from bootmae_mm.studies.reproduction.runs import Home, external_weights, load
+from bootmae_mm.studies.reproduction.runs import Paths, external_weights, load
 from tests.helpers.paths import ROOT
 
-HOME = Home(configs=ROOT / 'configs')
+PATHS = Paths(configs=ROOT / 'configs')
 RUNS = sorted({run for table in TABLES.values() for run in table.runs}, key=lambda run: run.name)
 CONFIGS = sorted({run.config for run in RUNS})
 PRETRAIN = sorted(
@@ -51,7 +51,7 @@ def flat(cfg: object, prefix: str = '') -> dict[str, object]:
 
 def changes(config: str, base: str) -> dict[str, object]:
     """The settings in which a config differs from another, with its own values."""
-    ours, theirs = (flat(load(HOME.configs, name).to_dict()) for name in (config, base))
+    ours, theirs = (flat(load(PATHS.configs, name).to_dict()) for name in (config, base))
     names = ours.keys() | theirs.keys()
     return {name[1:]: ours.get(name) for name in names if ours.get(name) != theirs.get(name)}
 
@@ -78,8 +78,8 @@ def test_every_config_of_the_folders_is_in_a_table_or_starts_one():
         for kind in ('pretrain', 'finetune', 'linear', 'seg', 'det')
         for path in (ROOT / 'configs' / kind).glob('*/*.py')
     }
-    origins = {origin for run in RUNS for origin in run.origins(HOME)}
-    teachers = {teacher for origin in origins for teacher in origin.origins(HOME)}
+    origins = {origin for run in RUNS for origin in run.origins(PATHS)}
+    teachers = {teacher for origin in origins for teacher in origin.origins(PATHS)}
     named = {run.config for run in (*RUNS, *origins, *teachers)}
     assert files - named == set()
     assert {config for config in named if not (ROOT / f'configs/{config}.py').is_file()} == set()
@@ -88,7 +88,7 @@ def test_every_config_of_the_folders_is_in_a_table_or_starts_one():
 @pytest.mark.parametrize('kind', ['finetune', 'linear', 'seg', 'det'])
 def test_no_two_recipes_differ_in_their_start_alone(kind):
     """Their rows share one, see :class:`.Run`."""
-    folder = HOME.configs / kind
+    folder = PATHS.configs / kind
     recipes = [
         f'{kind}/{path.relative_to(folder).with_suffix("")}' for path in folder.rglob('*.py')
     ]
@@ -140,7 +140,7 @@ def test_an_ablation_changes_what_its_name_says_and_nothing_else(config):
 
 @pytest.mark.parametrize('config', PRETRAIN)
 def test_a_pretraining_model_is_what_its_name_says(config, no_weights):
-    cfg = load(HOME.configs, config)
+    cfg = load(PATHS.configs, config)
     kind, size, epochs, change = re.fullmatch(
         r'(mae|bootmae)_(vitb|vitl)_(\d+)e_?(.*)', stem(config)
     ).groups()
@@ -173,25 +173,25 @@ def test_a_pretraining_model_is_what_its_name_says(config, no_weights):
 )
 def test_a_transfer_starts_from_what_its_name_says(run):
     """At the end of that pretraining, with its normalisation, and with the recipe of the folder."""
-    cfg, name = load(HOME.configs, run.config), run.name
+    cfg, name = load(PATHS.configs, run.config), run.name
     own = re.fullmatch(
         r'((?:bootmae|mae|dino|mocov3|beit|supervised)_vit[bl]_\d+e.*?)_'
         r'(finetune_(?:100|50)e|linear_(?:90|50)e|upernet_160k|mask_rcnn_1x)',
         name,
     )
-    paths = run.checkpoints(HOME)
+    found = run.checkpoints(PATHS)
     if 'scratch' in name:
-        assert paths == []
+        assert found == []
         return
     origin = own[1] if own else ('bootmae_vitl_800e' if 'vitl' in name else 'bootmae_vitb_800e')
-    assert [Path(path).parent.name for path in paths] in ([origin], ['checkpoints'])
-    if paths[0].startswith('checkpoints/'):
-        assert external_weights(run, HOME) == [f'checkpoints/{origin}.pth']
+    assert [Path(path).parent.name for path in found] in ([origin], ['checkpoints'])
+    if found[0].startswith('checkpoints/'):
+        assert external_weights(run, PATHS) == [f'checkpoints/{origin}.pth']
         mean = [127.5] * 3 if origin.startswith('beit') else IMAGENET
     else:
-        [start] = run.origins(HOME)
-        pretraining = load(HOME.configs, start.config)
-        assert Path(paths[0]).name == f'epoch_{pretraining.train_cfg.max_epochs}.pth'
+        [start] = run.origins(PATHS)
+        pretraining = load(PATHS.configs, start.config)
+        assert Path(found[0]).name == f'epoch_{pretraining.train_cfg.max_epochs}.pth'
         assert pretraining.model.backbone.arch[0] == cfg.model.backbone.arch[0]
         mean = list(pretraining.model.data_preprocessor.mean)
     assert list(cfg.model.data_preprocessor.mean) == mean
@@ -237,7 +237,7 @@ def test_a_baseline_changes_its_start_and_its_input_alone(folder, allowed):
 )
 def test_baselines_of_another_form_build(config):
     """BEiT with relative positions; training from scratch. MAE's recipe changes the input alone."""
-    model = build(load(HOME.configs, config))
+    model = build(load(PATHS.configs, config))
     blocks = model.backbone.layers
     assert hasattr(blocks[0], 'attn')
     if 'beit' in config:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bootmae_mm.pretrain.heads import FeatureHead, PixelHead, spread, weighted_mse
+from bootmae_mm.pretrain.heads import FeatureHead, PixelHead, token_std, weighted_mse
 
 
 @pytest.mark.parametrize('norm', ['channel', 'patch'])
@@ -54,8 +54,8 @@ def test_losses_are_float32_whatever_the_predictions():
 
 
 def test_spread_is_zero_for_a_collapse_and_one_for_independent_features():
-    assert spread(torch.randn(1, 1, 8).expand(4, 5, 8)).item() == pytest.approx(0, abs=1e-6)
-    assert spread(torch.randn(64, 50, 8)).item() == pytest.approx(1, abs=0.02)
+    assert token_std(torch.randn(1, 1, 8).expand(4, 5, 8)).item() == pytest.approx(0, abs=1e-6)
+    assert token_std(torch.randn(64, 50, 8)).item() == pytest.approx(1, abs=0.02)
 
 
 def test_an_unknown_normalisation_is_refused():

@@ -18,7 +18,7 @@ def draw(data: Path, say: Callable[[str], None]) -> None:
 
     Args:
         data: Folder for ``shapes`` and ``shapes_dense``.
-        say: Told of every 2000th picture.
+        say: Called with a line at every 2000th picture.
 
     Raises:
         ValueError: If there is something else in one of the two folders.

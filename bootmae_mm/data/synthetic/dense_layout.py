@@ -99,7 +99,7 @@ def write_dense_layouts(
         root: The data set's own folder; made if missing.
         num_train, num_val: Number of pictures.
         size: Side of the pictures in pixels.
-        seed: From 0.
+        seed: Seed of the pictures, from 0.
         num_shapes: Smallest and largest number of shapes in a picture.
         progress: Called as `progress(done, total)` after every picture.
         **style: `size_range`, `max_rotation`, `textures` of `draw_scene`.

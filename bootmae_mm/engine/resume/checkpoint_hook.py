@@ -7,7 +7,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from ...checkpoint.reading import damage
+from ...checkpoint.reading import corruption
 from ..run_files import numbered
 from ..total_batch import accumulated_batches
 from . import files
@@ -72,7 +72,7 @@ class DurableCheckpointHook(CheckpointHook):
         """Remove what is neither new nor kept for good, if the newest is whole."""
         if self.num_newest < 1 or not is_main_process():
             return
-        reason = damage(self.last_ckpt)
+        reason = corruption(self.last_ckpt)
         if reason is not None:
             runner.logger.error(
                 f'{self.last_ckpt} cannot be read back ({reason}): look at the disk; no older '

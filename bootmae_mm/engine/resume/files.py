@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...checkpoint.reading import damage, read_meta
+from ...checkpoint.reading import corruption, read_meta
 from ..run_files import checkpoints
 
 WRITING = '.{}.writing'
@@ -70,7 +70,7 @@ def newest_intact(folder: str | Path, warn) -> Path | None:
     """The checkpoint with the most training that is whole, None if there is no checkpoint at all.
 
     Args:
-        folder: Of the run.
+        folder: Work directory of the run.
         warn: Called with a sentence for each one that is damaged.
 
     Raises:
@@ -80,7 +80,7 @@ def newest_intact(folder: str | Path, warn) -> Path | None:
     for path, reason in unreadable.items():
         warn(f'{path.name} is left aside, it is damaged: {reason}')
     for path in paths:
-        reason = damage(path)
+        reason = corruption(path)
         if reason is None:
             return path
         unreadable[path] = reason

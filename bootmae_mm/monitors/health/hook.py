@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...engine.log_interval import log_interval
 from ...engine.wrapping import unwrap
 from ...pretrain.bootmae import BootMAE
-from ...pretrain.heads import spread
+from ...pretrain.heads import token_std
 from ...pretrain.hooks import require_bootmae
 from ...pretrain.teacher import MomentumTeacher
 from . import diagnosis, measures
@@ -121,7 +121,7 @@ class HealthHook(Hook):
         if self.measuring:
             target_BKD = head.target(features_BKD)
             self.rows = measures.sample_rows(target_BKD)
-            self.image_spread = spread(target_BKD.mean(1, keepdim=True))
+            self.image_spread = token_std(target_BKD.mean(1, keepdim=True))
 
     def check_losses(self, runner: Runner, losses: dict[str, float]) -> None:
         """Stop the run before the step, where the model's own check would, but with the cause.

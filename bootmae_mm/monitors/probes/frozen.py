@@ -19,7 +19,7 @@ class FrozenEncoder:
     training. It takes the memory of the weights for as long as the probe lasts.
 
     Args:
-        encoder: Of student or teacher.
+        encoder: Encoder of the student or of the teacher.
         precision: Gives the context of a forward pass in the run's precision.
     """
 

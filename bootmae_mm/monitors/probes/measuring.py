@@ -37,7 +37,7 @@ def measure(
     """What the encoders of student and momentum teacher are worth now.
 
     Args:
-        runner: Of pretraining.
+        runner: The runner of pretraining.
         sources: The labelled data.
         batch_size: Images at a time.
         num_batches: So many of each data set, for a trial; None for all.
@@ -50,12 +50,12 @@ def measure(
         TooLong: If other processes have waited for too long.
         RuntimeError: If features are not finite.
     """
-    frozen, go_on = frozen_encoders(runner), interruption(runner)
+    frozen, stop_if_asked = frozen_encoders(runner), interruption(runner)
     scores = {}
     for source in sources:
         probes = {who: source.probe(encoder) for who, encoder in frozen.items()}
         train, val = (
-            islice(batches(runner, dataset, batch_size, go_on), num_batches)
+            islice(batches(runner, dataset, batch_size, stop_if_asked), num_batches)
             for dataset in (source.train, source.val)
         )
         scores.update(scores_of(probes, train, val))
@@ -72,11 +72,11 @@ def frozen_encoders(runner: Runner) -> dict[str, FrozenEncoder]:
     return {who: FrozenEncoder(encoder, precision) for who, encoder in encoders.items()}
 
 
-def batches(runner: Runner, dataset: Dataset, batch_size: int, go_on: Callable) -> Iterator:
+def batches(runner: Runner, dataset: Dataset, batch_size: int, stop_if_asked: Callable) -> Iterator:
     """Images and samples of a data set, normalised and on the device."""
     preprocess = unwrap(runner.model).data_preprocessor
     for batch in loader(dataset, batch_size, runner.train_dataloader.num_workers):
-        go_on()
+        stop_if_asked()
         data = preprocess(batch, False)
         yield data['inputs'], data['data_samples']
 
@@ -105,7 +105,7 @@ def interruption(runner: Runner) -> Callable[[], None]:
     timeout = runner.cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout')
     begin = monotonic()
 
-    def go_on() -> None:
+    def stop_if_asked() -> None:
         if any(hook.signal for hook in stops) or asked_by_launcher():
             raise GivenUp('the run is asked to stop')
         seconds = monotonic() - begin
@@ -115,7 +115,7 @@ def interruption(runner: Runner) -> Callable[[], None]:
                 'most (env_cfg.dist_cfg.timeout)'
             )
 
-    return go_on
+    return stop_if_asked
 
 
 @contextmanager

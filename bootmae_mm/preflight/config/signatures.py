@@ -19,7 +19,7 @@ class Keywords:
 
     Attributes:
         defaults: Default value by name; ``inspect.Parameter.empty`` for what has to be given.
-        annotations: By name, where there are any.
+        annotations: Annotated type by name, where there is one.
         opaque: Whether it takes other keywords as well, whose names are not known.
     """
 

@@ -22,8 +22,8 @@ def check_dataset(dataset, model: nn.Module, split: str) -> None:
     """Check a data set, or all those inside a wrapper such as ``ConcatDataset``.
 
     Args:
-        dataset: Of mmpretrain's, mmseg's or mmdet's base class; of another one nothing is known
-            and nothing is checked.
+        dataset: Data set of mmpretrain's, mmseg's or mmdet's base class; of another one nothing is
+            known and nothing is checked.
         model: Classifier, segmentor or detector, without the wrapper of distributed training.
         split: 'train', 'val' or 'test', for the messages.
 

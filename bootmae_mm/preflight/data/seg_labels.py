@@ -53,7 +53,7 @@ class CheckSegLabels(BaseTransform):
     loads it, passes.
 
     Args:
-        num_classes: Of the decode head.
+        num_classes: Number of classes of the decode head.
         ignore_index: The label of pixels without loss.
 
     Raises:

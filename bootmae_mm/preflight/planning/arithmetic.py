@@ -11,7 +11,7 @@ class Recipe:
     """What a config says of the run; one of ``epochs`` and ``iterations`` is None.
 
     Attributes:
-        images: In the training set.
+        images: Number of images in the training set.
         batch: Images in a batch of one GPU.
         total_batch: Images in an optimiser step of all GPUs.
         epochs: Passes over the training set.
@@ -38,14 +38,15 @@ class Measurement:
     Attributes:
         settings: What decides the time of a step and of loading, ``{dotted name: value}``.
         machine: The GPU or CPU.
-        date: ISO.
+        date: Day of the measurement, as 2026-01-31.
         batch: Images in the batch that was measured.
-        seconds: Of every step measured.
+        seconds: Duration of every step measured.
         peak_bytes: Most memory taken at once.
-        fixed_bytes: Of these, what does not grow with the batch: weights, gradients, optimiser.
+        fixed_bytes: Part of ``peak_bytes`` that does not grow with the batch: weights, gradients,
+            optimiser.
         data_rate: Images per second that one process loads.
         data_source: Which images these were.
-        images: In the training set; None if it was not there.
+        images: Number of images in the training set; None if it was not there.
     """
 
     settings: dict[str, object]
@@ -72,14 +73,14 @@ class Plan:
     Attributes:
         gpus: Their number.
         accumulated: Batches that make an optimiser step.
-        batches: Of every GPU in the whole run.
+        batches: Number of batches of every GPU in the whole run.
         model_rate: Images per second of one GPU that never waits for data.
         loaded_rate: Images per second that the workers of one GPU load.
         rate: Images per second of one GPU, with its data.
         workers_needed: Workers per GPU that load as fast as the GPU trains.
-        hours: Of the run.
+        hours: Duration of the run.
         hours_without_waiting: If loading cost nothing.
-        memory_bytes: Of one GPU.
+        memory_bytes: Most memory that one GPU needs.
     """
 
     gpus: int

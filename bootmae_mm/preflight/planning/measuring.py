@@ -35,8 +35,8 @@ class MeasuringLoop(IterBasedTrainLoop):
     hooks; not the loading of its batch.
 
     Attributes:
-        seconds: Of the steps after the warm-up.
-        progress: Told of every step.
+        seconds: Duration of each step after the warm-up.
+        progress: Called after every step.
     """
 
     def __init__(self, **kwargs) -> None:
@@ -65,7 +65,7 @@ def measure(cfg: Config, batch: int | None, progress: Progress) -> Measurement:
     Args:
         cfg: The config; it is not changed.
         batch: Images in a batch; the config's by default, on a CPU at most 8.
-        progress: Told in a line what goes on.
+        progress: Called with a line about what is going on.
 
     Raises:
         ValueError: If the training set is malformed or smaller than a batch, or the batch does not

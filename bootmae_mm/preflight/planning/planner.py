@@ -17,10 +17,10 @@ def plan_run(
 
     Args:
         cfg: The config; it is not changed.
-        gpus: Their number.
+        gpus: Number of GPUs of the run.
         stored: File of a measurement; None to measure here.
         batch: Images to measure with, see :func:`bootmae_mm.preflight.planning.measuring.measure`.
-        progress: Told in a line what goes on.
+        progress: Called with a line about what is going on.
 
     Raises:
         ValueError: If the config does not train, the recipe's total batch cannot be kept, the

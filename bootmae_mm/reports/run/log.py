@@ -57,11 +57,11 @@ class Log:
     Attributes:
         messages: Warnings and errors in order, without those of ``OF_EVERY_RUN``.
         environment: Versions, devices and settings of the process, by name.
-        first_time: Of the first record; None if there is none.
-        last_time: Of the last record; None if there is none.
+        first_time: Time of the first record; None if there is none.
+        last_time: Time of the last record; None if there is none.
         epoch_length: Iterations of an epoch, None where unknown.
         saved: Newest checkpoint by ``epoch`` and ``iteration``.
-        stop: Of a training that a signal or a monitor stopped, else None.
+        stop: Why a signal or a monitor stopped the training, else None.
     """
 
     messages: list[Message] = field(default_factory=list)

@@ -22,7 +22,8 @@ def write_report(work_dir: str | Path, out: str | Path | None = None, at_end: bo
     """Write the page about a work_dir.
 
     Args:
-        work_dir: Of mmengine's runner; several runs in it that continued each other are joined.
+        work_dir: Work directory of mmengine's runner; several runs in it that continued each
+            other are joined.
         out: The file; ``report.html`` in the work_dir by default.
         at_end: Whether training is known to be over.
 

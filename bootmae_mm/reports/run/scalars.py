@@ -113,7 +113,7 @@ def curves(rows: Sequence[Row], val_interval: int | None) -> Curves:
     """Rows as a course of points per name, repeated places overridden by later rows.
 
     Args:
-        rows: Of one course of training.
+        rows: Logged rows of one course of training.
         val_interval: Iterations between validations where training goes by iterations, else None.
     """
     points = {kind: defaultdict(dict) for kind in ('train', 'val', 'other')}

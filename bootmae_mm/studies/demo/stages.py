@@ -83,7 +83,7 @@ def pretrain(data_root: Path, work_dir: Path, options: Mapping[str, object], say
         data_root: Folder of images.
         work_dir: Where the run writes.
         options: Settings of the config to override.
-        say: Told every few seconds how far it is.
+        say: Called every few seconds with a line on the progress.
 
     Raises:
         RuntimeError: If the command fails, with the first error it printed.
@@ -130,7 +130,7 @@ def transfer(jobs: list[Job], data: Path, checkpoint: Path, work_dir: Path) -> I
     Args:
         jobs: What to run.
         data: The folder that holds the tasks' data sets.
-        checkpoint: Of pretraining.
+        checkpoint: The checkpoint of pretraining.
         work_dir: Where the runs write.
     """
     spawn = multiprocessing.get_context('spawn')

@@ -16,7 +16,7 @@ HEADER = ('task', 'score', 'from scratch', 'pretrained', 'gain')
 STARTS = ('scratch', 'pretrained')
 
 
-def mean_and_spread(values: Sequence[float]) -> str:
+def mean_and_std(values: Sequence[float]) -> str:
     """``mean ± standard deviation`` over the seeds."""
     return f'{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f} %'
 
@@ -32,7 +32,7 @@ def table(outcomes: Mapping[Job, Outcome]) -> list[tuple[str, ...]]:
             ]
             scratch, pretrained = map(statistics.mean, starts)
             gain = f'{pretrained - scratch:+.1f}'
-            rows.append((name, score, *map(mean_and_spread, starts), gain))
+            rows.append((name, score, *map(mean_and_std, starts), gain))
     return rows
 
 

@@ -49,7 +49,7 @@ class Table(NamedTuple):
     """A table of the paper, or one more of ours.
 
     Args:
-        name: As the command line takes it: '4a', 'fig3'.
+        name: Name of the table on the command line: '4a', 'fig3'.
         title: What it shows.
         header: Headers of the first cells.
         rows: Its rows.

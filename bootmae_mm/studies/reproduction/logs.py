@@ -13,7 +13,7 @@ from ...reports.run.log import read_log
 from ...reports.run.scalars import Row, read_scalars
 from .cells import SECONDS, Metric
 from .reduced import DEMO
-from .runs import REDUCED, Home, Run, load
+from .runs import REDUCED, Paths, Run, load
 
 DONE, STOPPED, NOT_RUN = 'done', 'stopped', 'not run'
 WARM_UP = 5  # logged steps left out of the time of an iteration: compiling, first reads
@@ -43,21 +43,21 @@ def score(rows: list[Row], metric: Metric) -> float | None:
     return seconds_per_iteration(rows) if metric is SECONDS else last_score(rows, metric)
 
 
-def length(run: Run, home: Home) -> int:
+def length(run: Run, paths: Paths) -> int:
     """The step of the last evaluation of a run: epochs, or iterations in segmentation."""
     name = f'demo/{DEMO[run.kind]}' if run.budget == REDUCED else run.config
-    cfg = load(home.configs, name).train_cfg
+    cfg = load(paths.configs, name).train_cfg
     return cfg.get('max_iters') or cfg.max_epochs
 
 
-def state(run: Run, home: Home) -> str:
+def state(run: Run, paths: Paths) -> str:
     """Whether a run is done, was stopped (or goes on right now), or never began."""
-    work_dir = run.work_dir(home)
+    work_dir = run.work_dir(paths)
     if run.kind == 'pretrain':
-        done = run.checkpoint(home).is_file()
+        done = run.checkpoint(paths).is_file()
     else:
         evaluated = [row.values['step'] for row in rows(work_dir) if row.kind == 'val']
-        done = bool(evaluated) and evaluated[-1] >= length(run, home)
+        done = bool(evaluated) and evaluated[-1] >= length(run, paths)
     if done:
         return DONE
     return STOPPED if any(work_dir.glob('*/*.log')) else NOT_RUN

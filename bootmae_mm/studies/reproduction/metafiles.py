@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from . import paper
-from .runs import Home, Run
+from .runs import Paths, Run
 
 FOLDERS = ('pretrain', 'finetune', 'linear', 'seg', 'det')
 TRAINING_DATA = {
@@ -95,25 +95,25 @@ def entry(root: Path, path: Path) -> dict:
         'In Collection': 'BootMAE',
         'Config': path.relative_to(root).as_posix(),
         'Metadata': metadata,
-        'Results': results(path, Home(root / 'configs'), metadata['Training Data']) or None,
+        'Results': results(path, Paths(root / 'configs'), metadata['Training Data']) or None,
     }
 
 
-def results(path: Path, home: Home, dataset: str) -> list[dict]:
+def results(path: Path, paths: Paths, dataset: str) -> list[dict]:
     """What the paper has for a config with the start that it names, each number marked as the
     paper's.
 
     Args:
         path: The config.
-        home: Whose config it is.
+        paths: Whose config it is.
         dataset: That it is trained on, and so evaluated.
     """
-    own = Run(path.relative_to(home.configs).with_suffix('').as_posix())
+    own = Run(path.relative_to(paths.configs).with_suffix('').as_posix())
     scores = [score for table in paper.TABLES.values() for score in table.scores if score.run]
     values = {
         NAMES[score.metric]: score.paper
         for score in scores
-        if score.run.config == own.config and score.run.starts(home) == own.starts(home)
+        if score.run.config == own.config and score.run.starts(paths) == own.starts(paths)
         if score.paper is not None and score.metric in NAMES
     }
     return [

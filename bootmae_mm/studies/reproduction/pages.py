@@ -13,7 +13,7 @@ from .cells import Table
 from .launching import typed, with_origins
 from .paper import TABLES
 from .records import read_records
-from .runs import KINDS, REDUCED, Home, is_pretraining
+from .runs import KINDS, REDUCED, Paths, is_pretraining
 
 INTRODUCTION = """# The paper's tables, and ours
 
@@ -76,37 +76,37 @@ def remarks(table: Table, records: tables.Records) -> list[str]:
     return said
 
 
-def reproduction_page(home: Home) -> str:
+def reproduction_page(paths: Paths) -> str:
     """docs/reproduction.md."""
-    records = read_records(home)
-    parts = [INTRODUCTION, spent(records, home)]
+    records = read_records(paths)
+    parts = [INTRODUCTION, spent(records, paths)]
     for table in TABLES.values():
         cells = markdown(*shown(*tables.rows_of(table, records)))
         parts.append(f'\n## {table.heading}\n\n{cells}\n')
         parts.append(f'\n{" ".join(remarks(table, records))}\n')
-        parts.append(f'\nConfigs: {links(table, home)}\n')
+        parts.append(f'\nConfigs: {links(table, paths)}\n')
     return ''.join(parts)
 
 
-def runs_page(home: Home) -> str:
+def runs_page(paths: Paths) -> str:
     """results/README.md: the commands of every table, and where our numbers come from."""
-    records = read_records(home)
+    records = read_records(paths)
     parts = [RUNS]
     for table in TABLES.values():
-        parts.append(f'\n## {table.heading}\n\n```bash\n{commands(table, home)}\n```\n')
+        parts.append(f'\n## {table.heading}\n\n```bash\n{commands(table, paths)}\n```\n')
         if lines := tables.provenance(table, records):
             parts.append(f'\n{markdown(tables.PROVENANCE, lines)}\n')
     return ''.join(parts)
 
 
-def spent(records: tables.Records, home: Home) -> str:
+def spent(records: tables.Records, paths: Paths) -> str:
     """What the reduced runs cost: those of the paper's tables, and the others."""
     reduced = {run: record for run, record in records.items() if run.budget == REDUCED}
     if not reduced:
         return ''
     rows = {run.name for table in TABLES.values() if not table.beyond for run in table.runs}
     asked = [run for run in reduced if run.name in rows]
-    needed = set(with_origins(asked, home, is_done=lambda run: False))
+    needed = set(with_origins(asked, paths, is_done=lambda run: False))
     hours, more = (
         [record['cpu_hours'] or 0 for run, record in reduced.items() if (run in needed) is wanted]
         for wanted in (True, False)
@@ -118,27 +118,27 @@ def spent(records: tables.Records, home: Home) -> str:
     )
 
 
-def links(table: Table, home: Home) -> str:
+def links(table: Table, paths: Paths) -> str:
     """The configs of a table's runs and of the pretrainings that they start from, each once."""
     configs = dict.fromkeys(
         config
         for run in table.runs
-        for config in (*filter(is_pretraining, run.starts(home)), run.config)
+        for config in (*filter(is_pretraining, run.starts(paths)), run.config)
     )
     return ', '.join(f'[{Path(config).name}](../configs/{config}.py)' for config in configs)
 
 
-def commands(table: Table, home: Home) -> str:
+def commands(table: Table, paths: Paths) -> str:
     """The command of every run of a table, on 8 GPUs."""
-    return '\n'.join(typed(run, home, gpus=8) for run in table.runs)
+    return '\n'.join(typed(run, paths, gpus=8) for run in table.runs)
 
 
-def folder_page(kind: str, home: Home) -> str:
+def folder_page(kind: str, paths: Paths) -> str:
     """The README of a config folder: every config with its title, what to expect and its cost."""
     rows = []
-    for path in sorted((home.configs / kind).rglob('*.py'), key=lambda p: (len(p.parts), p)):
+    for path in sorted((paths.configs / kind).rglob('*.py'), key=lambda p: (len(p.parts), p)):
         title, facts = describe(path)
-        link = f'[{path.stem}]({path.relative_to(home.configs / kind)})'
+        link = f'[{path.stem}]({path.relative_to(paths.configs / kind)})'
         rows.append((link, title, facts.get('Expect', '–')))
     return (
         f'# {TITLES[kind]}\n\n{call(kind)}\n'
@@ -171,11 +171,11 @@ def describe(path: Path) -> tuple[str, dict[str, str]]:
     return title, facts
 
 
-def write_pages(home: Home, check: bool, say: Callable[[str], None]) -> int:
+def write_pages(paths: Paths, check: bool, say: Callable[[str], None]) -> int:
     """Write the pages, or say which are stale; returns the exit status."""
-    made = {home.configs.parent / 'docs/reproduction.md': reproduction_page(home)}
-    made[home.results / 'README.md'] = runs_page(home)
-    made |= {home.configs / kind / 'README.md': folder_page(kind, home) for kind in KINDS}
+    made = {paths.configs.parent / 'docs/reproduction.md': reproduction_page(paths)}
+    made[paths.results / 'README.md'] = runs_page(paths)
+    made |= {paths.configs / kind / 'README.md': folder_page(kind, paths) for kind in KINDS}
     stale = [path for path, text in made.items() if not is_current(path, text)]
     for path in stale:
         if not check:

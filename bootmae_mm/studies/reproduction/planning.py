@@ -4,15 +4,15 @@ from ...engine.tables import as_text
 from ...preflight.planning.recipe import published_size, recipe_of
 from . import logs
 from .launching import typed
-from .runs import REDUCED, Home, Run, load
+from .runs import REDUCED, Paths, Run, load
 
 # Seconds for 256 images on one A100 (Table 5).
 A100_SECONDS = {'100': 0.660, '75': 0.588, '50': 0.479, '25': 0.407, 'mae': 0.473}
 
 
-def a100_hours(run: Run, home: Home) -> float | None:
+def a100_hours(run: Run, paths: Paths) -> float | None:
     """Hours of one A100 by the times of Table 5; None for what the paper has no time of."""
-    cfg = load(home.configs, run.config)
+    cfg = load(paths.configs, run.config)
     if run.budget == REDUCED or cfg.model.backbone.get('arch') not in ('base', 'b'):
         return None
     if cfg.model.type == 'MAE':
@@ -36,18 +36,18 @@ def standard_form(model: dict) -> bool:
     )
 
 
-def plan(runs: list[Run], home: Home, gpus: int) -> str:
+def plan(runs: list[Run], paths: Paths, gpus: int) -> str:
     """A table of the runs, and the command of each."""
     lines, known = [], []
     for run in runs:
-        hours = a100_hours(run, home)
+        hours = a100_hours(run, paths)
         known += [hours] if hours else []
         cost = f'{hours:.0f}' if hours else '–'
-        lines.append((run.name, str(run.seed), logs.state(run, home), images(run, home), cost))
+        lines.append((run.name, str(run.seed), logs.state(run, paths), images(run, paths), cost))
     shown = as_text(('run', 'seed', 'state', 'images', 'A100 hours'), lines)
     if all(run.budget == REDUCED for run in runs):
         return f'{shown}\n\nThe same line with run for plan makes their configs and starts them.'
-    commands = '\n'.join(typed(run, home, gpus) for run in runs)
+    commands = '\n'.join(typed(run, paths, gpus) for run in runs)
     return (
         f'{shown}\n\n'
         f'{sum(known):.0f} A100 hours for the {len(known)} of {len(runs)} runs that the paper has '
@@ -57,11 +57,11 @@ def plan(runs: list[Run], home: Home, gpus: int) -> str:
     )
 
 
-def images(run: Run, home: Home) -> str:
+def images(run: Run, paths: Paths) -> str:
     """How many images a run sees."""
     if run.budget == REDUCED:
         return '–'
-    cfg = load(home.configs, run.config)
+    cfg = load(paths.configs, run.config)
     recipe = recipe_of(cfg, published_size(cfg))
     if recipe.iterations:
         return f'{recipe.iterations * recipe.total_batch:,}'

@@ -10,13 +10,13 @@ from ...engine.run_files import last_checkpoint
 from . import logs
 from .cells import Metric
 from .paper import TABLES
-from .runs import Home, Run, pretrainings
+from .runs import Paths, Run, pretrainings
 
 
-def trainings(home: Home) -> dict[str, Run]:
+def trainings(paths: Paths) -> dict[str, Run]:
     """What a table or another run could ask for, as full runs of seed 0, by their names."""
     asked = [run for table in TABLES.values() for run in table.runs]
-    origins = [Run(config) for config in pretrainings(home.configs).values()]
+    origins = [Run(config) for config in pretrainings(paths.configs).values()]
     return {run.name: run for run in (*asked, *origins)}
 
 
@@ -26,9 +26,9 @@ def metrics_of(run: Run) -> list[Metric]:
     return list(dict.fromkeys(score.metric for score in scores if score.run.name == run.name))
 
 
-def make_record(run: Run, home: Home) -> dict:
+def make_record(run: Run, paths: Paths) -> dict:
     """The record of a run that is done."""
-    work_dir = run.work_dir(home)
+    work_dir = run.work_dir(paths)
     rows = logs.rows(work_dir)
     values = {metric.title: logs.score(rows, metric) for metric in metrics_of(run)}
     sessions = logs.sessions(work_dir)
@@ -42,7 +42,7 @@ def make_record(run: Run, home: Home) -> dict:
         hours=round(sum(s.seconds for s in sessions) / 3600, 4),
         device_hours=round(sum(s.seconds * s.processes for s in sessions) / 3600, 4),
         cpu_hours=cpu_hours(work_dir),
-        starts=run.checkpoints(home),
+        starts=run.checkpoints(paths),
         checkpoint=str(checkpoint) if checkpoint else None,
         log=str(log) if log else None,
         versions=logs.versions(work_dir),
@@ -58,20 +58,20 @@ def cpu_hours(work_dir: Path) -> float | None:
     return round(sum(used) / 3600, 4)
 
 
-def write_record(run: Run, path: Path, home: Home) -> dict:
+def write_record(run: Run, path: Path, paths: Paths) -> dict:
     """Write the record of a run that is done, unless its work directory is gone; returns it."""
-    if logs.state(run, home) != logs.DONE:
+    if logs.state(run, paths) != logs.DONE:
         return json.loads(path.read_text())
-    record = make_record(run, home)
+    record = make_record(run, paths)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + '\n')
     return record
 
 
-def read_records(home: Home) -> dict[Run, dict]:
+def read_records(paths: Paths) -> dict[Run, dict]:
     """All records that are kept, of the runs that their files are named after."""
-    records, known = {}, trainings(home)
-    for path in sorted(home.results.glob('*/*.json')):
+    records, known = {}, trainings(paths)
+    for path in sorted(paths.results.glob('*/*.json')):
         record = json.loads(path.read_text())
         run = known.get(path.stem.rpartition('_seed')[0])
         if run:

@@ -23,27 +23,27 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from .runs import KINDS, REDUCED, Home, Run, epochs_of, load
+from .runs import KINDS, REDUCED, Paths, Run, epochs_of, load
 
 DEMO = dict(zip(KINDS, ('pretrain', 'finetune', 'linear', 'segment', 'detect'), strict=True))
 GRID, NUM_MASKED = 8, 48  # 75 % of 64
 WIDTH, BLOCKS = 96, 4
 
 
-def reduced_config(run: Run, home: Home) -> Config:
+def reduced_config(run: Run, paths: Paths) -> Config:
     """The config of a reduced run.
 
     Raises:
         ValueError: If the row is of an encoder of another size than ViT-B, or starts from weights
             that are not made here.
     """
-    full = load(home.configs, run.config)
+    full = load(paths.configs, run.config)
     require_reducible(run, full)
-    cfg = copy.deepcopy(load(home.configs, f'demo/{DEMO[run.kind]}'))
+    cfg = copy.deepcopy(load(paths.configs, f'demo/{DEMO[run.kind]}'))
     make = pretraining if run.kind == 'pretrain' else transfer
-    make(cfg, full, run, home)
+    make(cfg, full, run, paths)
     cfg.randomness.seed = run.seed
-    cfg.work_dir = str(run.work_dir(home))
+    cfg.work_dir = str(run.work_dir(paths))
     return cfg
 
 
@@ -57,22 +57,22 @@ def require_reducible(run: Run, full: Config) -> None:
         )
 
 
-def origin_checkpoint(run: Run, home: Home) -> str:
+def origin_checkpoint(run: Run, paths: Paths) -> str:
     """The checkpoint of the one pretraining that a run needs."""
-    origins = run.origins(home)
+    origins = run.origins(paths)
     if len(origins) != 1:
         raise ValueError(
             f'Expected {run.name} to start from a pretraining of this project for the {REDUCED} '
             'budget, found weights of another project; run it in full.'
         )
-    return str(origins[0].checkpoint(home))
+    return str(origins[0].checkpoint(paths))
 
 
 # ---------------------------------------------------------------------------------------------
 # Pretraining
 
 
-def pretraining(cfg: Config, full: Config, run: Run, home: Home) -> None:
+def pretraining(cfg: Config, full: Config, run: Run, paths: Paths) -> None:
     """Turn the demo's pretraining into that of a row."""
     demo_model = cfg.model
     shape = dict(arch=demo_model.backbone.arch, img_size=32, patch_size=4)
@@ -92,7 +92,7 @@ def pretraining(cfg: Config, full: Config, run: Run, home: Home) -> None:
         if cfg.model.get(name):
             shrink_decoder(cfg.model[name])
     if (cfg.model.get('teacher') or {}).get('checkpoint'):
-        cfg.model.teacher.checkpoint = origin_checkpoint(run, home)
+        cfg.model.teacher.checkpoint = origin_checkpoint(run, paths)
     shrink_masks(cfg, full)
     keep_hooks(cfg, full)
     shrink_schedule(cfg, epochs_of(full.train_cfg.max_epochs))
@@ -150,11 +150,11 @@ def shrink_schedule(cfg: Config, epochs: int) -> None:
 # Transfer
 
 
-def transfer(cfg: Config, full: Config, run: Run, home: Home) -> None:
+def transfer(cfg: Config, full: Config, run: Run, paths: Paths) -> None:
     """Turn the demo's transfer into that of a row: where it starts, and how pictures are
     normalised."""
     if full.model.backbone.get('init_cfg'):
-        checkpoint = origin_checkpoint(run, home)
+        checkpoint = origin_checkpoint(run, paths)
         cfg.model.backbone.init_cfg = dict(type='PretrainedEncoder', checkpoint=checkpoint)
     else:
         cfg.model.backbone.init_cfg = None
@@ -162,10 +162,10 @@ def transfer(cfg: Config, full: Config, run: Run, home: Home) -> None:
     cfg.model.data_preprocessor.update(mean=normalisation.mean, std=normalisation.std)
 
 
-def write_reduced(run: Run, home: Home) -> Path:
+def write_reduced(run: Run, paths: Paths) -> Path:
     """Write the config into the run's work directory, where ``tools/train.py`` takes it from."""
-    folder = run.work_dir(home)
+    folder = run.work_dir(paths)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / 'config.py'
-    reduced_config(run, home).dump(path)
+    reduced_config(run, paths).dump(path)
     return path

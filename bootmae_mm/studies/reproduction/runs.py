@@ -13,7 +13,7 @@ MODEL = re.compile(r'[a-z0-9]+_vit[bl]_')  # in the name of a config
 KINDS = ('pretrain', 'finetune', 'linear', 'seg', 'det')
 
 
-class Home(NamedTuple):
+class Paths(NamedTuple):
     """Where things lie.
 
     Args:
@@ -33,7 +33,7 @@ class Run(NamedTuple):
     Args:
         config: The recipe, as a path below ``configs/`` without ``.py``.
         budget: 'full', the config as it is, or 'reduced', see :mod:`.reduced`.
-        seed: Of the run, and of the pretraining that it starts from.
+        seed: Seed of the run, and of the pretraining that it starts from.
         start: What it starts from: a config of ``configs/pretrain``, named as ``config`` is, or the
             path of a checkpoint of another project; None for what the recipe itself names.
     """
@@ -55,41 +55,41 @@ class Run(NamedTuple):
         recipe = Path(self.config).name
         return f'{Path(self.start).stem}_{MODEL.sub("", recipe)}' if self.start else recipe
 
-    def work_dir(self, home: Home) -> Path:
+    def work_dir(self, paths: Paths) -> Path:
         """Where the run is written."""
         if self.budget == REDUCED:
-            return home.work / REDUCED / f'{self.name}_seed{self.seed}'
-        return home.work / (f'{self.name}_seed{self.seed}' if self.seed else self.name)
+            return paths.work / REDUCED / f'{self.name}_seed{self.seed}'
+        return paths.work / (f'{self.name}_seed{self.seed}' if self.seed else self.name)
 
-    def checkpoint(self, home: Home) -> Path:
+    def checkpoint(self, paths: Paths) -> Path:
         """The last checkpoint of a pretraining, there when it is done."""
-        return self.work_dir(home) / f'epoch_{self.epochs(home)}.pth'
+        return self.work_dir(paths) / f'epoch_{self.epochs(paths)}.pth'
 
-    def epochs(self, home: Home) -> int:
+    def epochs(self, paths: Paths) -> int:
         """Epochs of a pretraining."""
-        full = load(home.configs, self.config).train_cfg.max_epochs
+        full = load(paths.configs, self.config).train_cfg.max_epochs
         return full if self.budget == FULL else epochs_of(full)
 
-    def origins(self, home: Home) -> list['Run']:
+    def origins(self, paths: Paths) -> list['Run']:
         """The pretraining whose weights the run starts from, or whose features are its target.
 
         A checkpoint that is no run of ours (the weights of another project) is not among them.
         """
-        starts = self.starts(home)
+        starts = self.starts(paths)
         return [Run(start, self.budget, self.seed) for start in starts if is_pretraining(start)]
 
-    def starts(self, home: Home) -> list[str]:
+    def starts(self, paths: Paths) -> list[str]:
         """``start``, or what the recipe names in its place; none for training from scratch."""
         if self.start:
             return [self.start]
-        paths = origin_paths(load(home.configs, self.config).model)
-        known = pretrainings(home.configs)
-        return [known.get(Path(path).parent.name, path) for path in paths]
+        found = origin_paths(load(paths.configs, self.config).model)
+        known = pretrainings(paths.configs)
+        return [known.get(Path(path).parent.name, path) for path in found]
 
-    def checkpoints(self, home: Home) -> list[str]:
+    def checkpoints(self, paths: Paths) -> list[str]:
         """Paths of the checkpoints that it starts from."""
-        ours = [str(origin.checkpoint(home)) for origin in self.origins(home)]
-        return ours + external_weights(self, home)
+        ours = [str(origin.checkpoint(paths)) for origin in self.origins(paths)]
+        return ours + external_weights(self, paths)
 
 
 def is_pretraining(start: str) -> bool:
@@ -123,6 +123,6 @@ def pretrainings(configs: Path) -> dict[str, str]:
     return {file.stem: str(file.relative_to(configs).with_suffix('')) for file in files}
 
 
-def external_weights(run: Run, home: Home) -> list[str]:
+def external_weights(run: Run, paths: Paths) -> list[str]:
     """Checkpoints that the run needs and that no config here makes."""
-    return [start for start in run.starts(home) if not is_pretraining(start)]
+    return [start for start in run.starts(paths) if not is_pretraining(start)]

@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 from .launching import ROOT, command
-from .runs import Home, Run
+from .runs import Paths, Run
 
 HEADER = """#!/usr/bin/env bash
 #SBATCH --job-name={name}
@@ -27,7 +27,7 @@ set -euo pipefail
 """
 
 
-def write_scripts(runs: list[Run], home: Home, gpus: int, folder: Path) -> str:
+def write_scripts(runs: list[Run], paths: Paths, gpus: int, folder: Path) -> str:
     """Write the scripts; returns what to do with them."""
     if not runs:
         return 'Nothing is missing.'
@@ -35,8 +35,8 @@ def write_scripts(runs: list[Run], home: Home, gpus: int, folder: Path) -> str:
     names = {run: f'{run.name}_seed{run.seed}' for run in runs}
     lines = []
     for number, run in enumerate(runs):
-        write_job(run, names[run], home, gpus, folder)
-        before = [f'${{job_{runs.index(o)}}}' for o in run.origins(home) if o in names]
+        write_job(run, names[run], paths, gpus, folder)
+        before = [f'${{job_{runs.index(o)}}}' for o in run.origins(paths) if o in names]
         after = f'--dependency=afterok:{":".join(before)} ' if before else ''
         script = shlex.quote(str((folder / f'{names[run]}.sh').resolve()))
         lines.append(f'job_{number}=$(sbatch --parsable {after}{script})')
@@ -49,12 +49,12 @@ def write_scripts(runs: list[Run], home: Home, gpus: int, folder: Path) -> str:
     )
 
 
-def write_job(run: Run, name: str, home: Home, gpus: int, folder: Path) -> None:
+def write_job(run: Run, name: str, paths: Paths, gpus: int, folder: Path) -> None:
     """The script of one run."""
     text = HEADER.format(
         name=name, gpus=gpus, folder=folder, root=shlex.quote(str(Path.cwd())),
         common=shlex.quote(str(ROOT / 'tools/launch_common.sh')),
-        command=shlex.join(command(run, home, gpus)),
+        command=shlex.join(command(run, paths, gpus)),
     )  # fmt: skip
     path = folder / f'{name}.sh'
     path.write_text(text)

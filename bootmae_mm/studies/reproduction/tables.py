@@ -23,16 +23,16 @@ class Ours(NamedTuple):
         return statistics.mean(self.values)
 
     @property
-    def spread(self) -> float | None:
+    def std(self) -> float | None:
         """Standard deviation over the seeds; None for a single one."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
     def shown(self, digits: int) -> str:
         """Mean, spread where there is one, and over how many seeds."""
         text = f'{self.mean:.{digits}f}'
-        if self.spread is None:
+        if self.std is None:
             return text
-        return f'{text} ± {self.spread:.{digits}f} ({len(self.values)})'
+        return f'{text} ± {self.std:.{digits}f} ({len(self.values)})'
 
 
 def runs_of(records: Records, run: Run | None, budget: str) -> list[Run]:
@@ -166,9 +166,9 @@ def ranked(paper: float, found: Ours, other: Ours) -> int:
 
 def standard_error(first: Ours, second: Ours) -> float:
     """Of the difference of two means; infinite when one has a single seed."""
-    if first.spread is None or second.spread is None:
+    if first.std is None or second.std is None:
         return float('inf')
-    return sum(x.spread**2 / len(x.values) for x in (first, second)) ** 0.5
+    return sum(x.std**2 / len(x.values) for x in (first, second)) ** 0.5
 
 
 PROVENANCE = ('run', 'seed', 'budget', 'device hours', 'device', 'versions', 'checkpoint', 'log')

@@ -116,9 +116,9 @@ class TestNewest:
 class TestDamage:
     def test_a_flipped_bit_in_a_tensor_is_seen(self, tmp_path):
         path = write(tmp_path / 'a.pth')
-        assert reading.damage(path) is None
+        assert reading.corruption(path) is None
         flip(path, place_of_weight(path))
-        assert 'check sum of ' in reading.damage(path) or 'Bad CRC' in reading.damage(path)
+        assert 'check sum of ' in reading.corruption(path) or 'Bad CRC' in reading.corruption(path)
 
     def test_bare_weights_are_no_run(self, tmp_path):
         torch.save(dict(weight=torch.ones(2)), tmp_path / 'a.pth')
@@ -206,7 +206,7 @@ class TestKept:
 
     def test_nothing_is_removed_when_the_new_one_cannot_be_read(self, tmp_path, monkeypatch):
         self.left_after(tmp_path, DurableCheckpointHook(max_keep_ckpts=2), epochs=[1, 2])
-        monkeypatch.setattr(checkpoint_hook, 'damage', lambda path: 'the disk lies')
+        monkeypatch.setattr(checkpoint_hook, 'corruption', lambda path: 'the disk lies')
         left = self.left_after(tmp_path, DurableCheckpointHook(max_keep_ckpts=2), epochs=[3])
         assert left == ['epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth']
         assert 'cannot be read back (the disk lies)' in self.errors[0]

@@ -13,7 +13,7 @@ from mmengine.hooks import Hook
 from bootmae_mm.checkpoint.reading import read_checkpoint
 from bootmae_mm.engine.build import build_runner
 from bootmae_mm.engine.resume import files
-from bootmae_mm.training import go_on
+from bootmae_mm.training import resume_if_possible
 from tests.helpers.images import write_images
 from tests.helpers.resuming import assert_identical
 from tests.helpers.runs import run_config
@@ -77,7 +77,7 @@ def run(folder: Path, name: str, counter, moment: str = '', number: int = 0, her
     cfg.model.backbone.drop_path_rate = 0.2
     cfg.train_dataloader.update(num_workers=2, persistent_workers=True)
     cfg.default_hooks.checkpoint.update(interval=4, by_epoch=False, max_keep_ckpts=2)
-    go_on(cfg)
+    resume_if_possible(cfg)
     runner = build_runner(cfg)
     runner.register_hook(Steps(counter))
     runner.train()

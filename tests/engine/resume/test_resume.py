@@ -16,7 +16,7 @@ from bootmae_mm.engine.build import build_runner
 from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.engine.resume import EXIT_CODE, ResumableRunner, TrainingStopped, random_state
 from bootmae_mm.engine.resume.workers import SIGNALS
-from bootmae_mm.training import go_on
+from bootmae_mm.training import resume_if_possible
 from tests.helpers.images import write_images
 from tests.helpers.resuming import Interrupt, PowerCut, assert_identical, losses
 from tests.helpers.runs import run_config
@@ -101,7 +101,7 @@ def interrupted(folder: Path, name: str, at: int, how: str, **changes) -> Path:
 def finish(folder: Path, name: str, **changes) -> dict:
     """Go on to the end; its checkpoint."""
     cfg = config(folder, name, **changes)
-    go_on(cfg)
+    resume_if_possible(cfg)
     assert cfg.resume
     build_runner(cfg).train()
     return last(folder / name)
@@ -196,7 +196,7 @@ def test_the_run_goes_on_with_another_accumulation(folder, uninterrupted):
     with pytest.raises(TrainingStopped):
         runner.train()
     cfg = without_drop_path('8, then 2', 2)
-    go_on(cfg)
+    resume_if_possible(cfg)
     build_runner(cfg).train()
     expected, found = last(folder / 'of 8'), last(folder / '8, then 2')
     assert found['meta']['optimizer_steps'] == 9 and found['meta']['iter'] == 21 + 15
@@ -217,7 +217,7 @@ def test_a_run_of_listed_hooks_goes_on_with_named_ones(folder, uninterrupted):
         runner.train()
     cfg = config(folder, 'listed')
     cfg.custom_hooks = dict(sorted(cfg.custom_hooks.items()))
-    go_on(cfg)
+    resume_if_possible(cfg)
     build_runner(cfg).train()
     found, expected = last(folder / 'listed'), uninterrupted('plain')
     for part in ('state_dict', 'optimizer', 'param_schedulers'):
@@ -237,7 +237,7 @@ class TestOtherSettings:
         cfg = config(folder, 'begun')
         edit(cfg)
         cfg.accept_changes = accept
-        go_on(cfg)
+        resume_if_possible(cfg)
         runner = build_runner(cfg)
         runner._train_loop = runner.build_train_loop(runner._train_loop)
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)

@@ -20,7 +20,7 @@ from bootmae_mm.engine.resume.stopping import STOP_FILE
 from bootmae_mm.monitors.probes import OnlineProbeHook, budget, hook, measuring
 from bootmae_mm.monitors.probes.budget import Budget
 from bootmae_mm.monitors.probes.linear import RIDGE
-from bootmae_mm.training import go_on
+from bootmae_mm.training import resume_if_possible
 from tests.helpers.health_runs import run
 from tests.helpers.images import write_images
 from tests.helpers.models import build_tiny
@@ -194,7 +194,7 @@ def test_training_is_the_same_bit_for_bit_with_and_without(data, tmp_path, clock
     with pytest.raises(PowerCut):
         run(config(data, tmp_path / 'cut off', probe), Interrupt(4, 'power cut'))
     cfg = config(data, tmp_path / 'cut off', probe)
-    go_on(cfg)
+    resume_if_possible(cfg)
     run(cfg)
 
     expected = read_checkpoint(tmp_path / 'without/epoch_3.pth')

@@ -5,7 +5,7 @@ import yaml
 from modelindex.load_model_index import load
 
 from bootmae_mm.studies.reproduction import metafiles
-from bootmae_mm.studies.reproduction.runs import Home
+from bootmae_mm.studies.reproduction.runs import Paths
 from tests.helpers.paths import ROOT
 
 
@@ -74,6 +74,6 @@ def test_metafiles_say_what_the_config_says(name: str) -> None:
 )
 def test_results_are_those_of_the_start_that_the_config_names(name: str, values: list) -> None:
     """Not of the other rows that share the config."""
-    home = Home(ROOT / 'configs')
-    found = metafiles.results(ROOT / f'configs/{name}.py', home, 'ImageNet-1k')
+    paths = Paths(ROOT / 'configs')
+    found = metafiles.results(ROOT / f'configs/{name}.py', paths, 'ImageNet-1k')
     assert [value for result in found for value in result['Metrics'].values()] == values

@@ -30,7 +30,7 @@ from bootmae_mm.studies.reproduction import (
 )
 from bootmae_mm.studies.reproduction.cells import BOX, SECONDS, TOP1, Row, Score, Table
 from bootmae_mm.studies.reproduction.reduced import DEMO, reduced_config
-from bootmae_mm.studies.reproduction.runs import FULL, REDUCED, Home, Run
+from bootmae_mm.studies.reproduction.runs import FULL, REDUCED, Paths, Run
 from tests.helpers.labelled_data import load_tool
 from tests.helpers.paths import ROOT
 from tests.helpers.run_folders import validation_row
@@ -44,8 +44,8 @@ PRETRAINING = Run('pretrain/bootmae_vitb_300e')
 
 
 @pytest.fixture
-def home(tmp_path) -> Home:
-    return Home(ROOT / 'configs', tmp_path / 'work_dirs', tmp_path / 'results')
+def paths(tmp_path) -> Paths:
+    return Paths(ROOT / 'configs', tmp_path / 'work_dirs', tmp_path / 'results')
 
 
 def write_run(
@@ -78,15 +78,15 @@ def evaluated(step: int, top1: float) -> dict:
 # Runs and what they wrote
 
 
-def test_a_run_has_its_place_and_its_origin(home):
-    assert DEFAULT.work_dir(home) == home.work / 'bootmae_vitb_300e_finetune_100e'
-    assert DEFAULT._replace(seed=2).work_dir(home).name.endswith('_100e_seed2')
-    assert DEFAULT.origins(home) == [PRETRAINING]
-    assert PRETRAINING.checkpoint(home) == home.work / 'bootmae_vitb_300e/epoch_300.pth'
+def test_a_run_has_its_place_and_its_origin(paths):
+    assert DEFAULT.work_dir(paths) == paths.work / 'bootmae_vitb_300e_finetune_100e'
+    assert DEFAULT._replace(seed=2).work_dir(paths).name.endswith('_100e_seed2')
+    assert DEFAULT.origins(paths) == [PRETRAINING]
+    assert PRETRAINING.checkpoint(paths) == paths.work / 'bootmae_vitb_300e/epoch_300.pth'
     small = Run('pretrain/mae/mae_vitb_300e_feature_block', REDUCED, 1)
-    [teacher] = small.origins(home)
+    [teacher] = small.origins(paths)
     assert teacher == Run('pretrain/mae/mae_vitb_800e', REDUCED, 1)
-    assert teacher.checkpoint(home) == home.work / 'reduced/mae_vitb_800e_seed1/epoch_11.pth'
+    assert teacher.checkpoint(paths) == paths.work / 'reduced/mae_vitb_800e_seed1/epoch_11.pth'
 
 
 @pytest.mark.parametrize(
@@ -117,43 +117,43 @@ def test_a_run_is_named_after_its_start_and_its_recipe(run, name):
     assert run.name == name
 
 
-def test_no_two_runs_have_the_same_name(home):
+def test_no_two_runs_have_the_same_name(paths):
     runs = {run for table in paper.TABLES.values() for run in table.runs}
-    runs |= {run for found in runs for run in found.origins(home)}
+    runs |= {run for found in runs for run in found.origins(paths)}
     assert len({run.name for run in runs}) == len(runs)
 
 
 def test_every_record_that_is_kept_counts():
-    kept = records.read_records(Home(ROOT / 'configs', results=ROOT / 'results'))
+    kept = records.read_records(Paths(ROOT / 'configs', results=ROOT / 'results'))
     assert len(kept) == len(list((ROOT / 'results').glob('*/*.json'))) > 100
 
 
-def test_a_run_is_done_at_its_last_evaluation(home):
-    folder = DEFAULT.work_dir(home)
-    assert logs.state(DEFAULT, home) == logs.NOT_RUN
+def test_a_run_is_done_at_its_last_evaluation(paths):
+    folder = DEFAULT.work_dir(paths)
+    assert logs.state(DEFAULT, paths) == logs.NOT_RUN
     write_run(folder, [*trained(3), evaluated(99, 70.0)])
-    assert logs.state(DEFAULT, home) == logs.STOPPED
+    assert logs.state(DEFAULT, paths) == logs.STOPPED
     write_run(folder, [evaluated(100, 83.5)], '20261124_110000')
-    assert logs.state(DEFAULT, home) == logs.DONE
+    assert logs.state(DEFAULT, paths) == logs.DONE
     assert logs.last_score(logs.rows(folder), TOP1) == 83.5
 
 
-def test_a_logged_step_is_no_evaluation(home):
+def test_a_logged_step_is_no_evaluation(paths):
     """300 steps of a run of 100 epochs."""
-    write_run(DEFAULT.work_dir(home), trained(300))
-    assert logs.state(DEFAULT, home) == logs.STOPPED
+    write_run(DEFAULT.work_dir(paths), trained(300))
+    assert logs.state(DEFAULT, paths) == logs.STOPPED
 
 
-def test_a_pretraining_is_done_when_its_last_checkpoint_is_there(home):
-    folder = PRETRAINING.work_dir(home)
+def test_a_pretraining_is_done_when_its_last_checkpoint_is_there(paths):
+    folder = PRETRAINING.work_dir(paths)
     write_run(folder, trained(3))
-    assert logs.state(PRETRAINING, home) == logs.STOPPED
+    assert logs.state(PRETRAINING, paths) == logs.STOPPED
     (folder / 'epoch_300.pth').touch()
-    assert logs.state(PRETRAINING, home) == logs.DONE
+    assert logs.state(PRETRAINING, paths) == logs.DONE
 
 
-def test_a_line_that_was_cut_off_is_left_out(home):
-    folder = DEFAULT.work_dir(home)
+def test_a_line_that_was_cut_off_is_left_out(paths):
+    folder = DEFAULT.work_dir(paths)
     write_run(folder, [evaluated(99, 70.0)])
     file = folder / '20261124_100000/vis_data/scalars.json'
     file.write_text(file.read_text() + '{"accuracy/top1": 99')
@@ -169,24 +169,24 @@ def test_the_time_of_an_iteration_is_the_median_without_the_start():
     assert logs.last_score([evaluation], BOX) == pytest.approx(48.5)
 
 
-def test_a_record_keeps_scores_time_and_versions(home):
-    folder = DEFAULT.work_dir(home)
+def test_a_record_keeps_scores_time_and_versions(paths):
+    folder = DEFAULT.work_dir(paths)
     write_run(folder, [*trained(20), evaluated(100, 83.9)], gpus=8)
     write_run(folder, [evaluated(100, 84.1)], '20261124_110000', gpus=4)
     (folder / 'usage.jsonl').write_text('{"cpu_seconds": 36}\n{"cpu_seconds": 72}\n')
     (folder / 'last_checkpoint').write_text('somewhere/epoch_100.pth')
-    path = launching.record_path(DEFAULT, home)
-    record = records.write_record(DEFAULT, path, home)
+    path = launching.record_path(DEFAULT, paths)
+    record = records.write_record(DEFAULT, path, paths)
     assert record['scores'] == {'fine-tuned': 84.1}
     assert record['hours'] == pytest.approx(180 / 3600)
     assert record['device_hours'] == pytest.approx(90 * (8 + 4) / 3600)
     assert record['cpu_hours'] == pytest.approx(108 / 3600)
     assert record['versions'] == {'Python': '3.11.7', 'torch': '2.10.0+cu128', 'device': 'CPU'}
     assert record['checkpoint'] == 'somewhere/epoch_100.pth'
-    assert record['starts'] == [str(PRETRAINING.checkpoint(home))]
-    assert records.read_records(home) == {DEFAULT: record}
+    assert record['starts'] == [str(PRETRAINING.checkpoint(paths))]
+    assert records.read_records(paths) == {DEFAULT: record}
     path.rename(path.parent / 'unknown_seed0.json')
-    assert records.read_records(home) == {}
+    assert records.read_records(paths) == {}
 
 
 @pytest.mark.parametrize('numbers', ['0', '0,1,2,3,4,5,6,7'])
@@ -205,9 +205,9 @@ def test_a_record_names_the_device(tmp_path, numbers):
 # What to run
 
 
-def test_what_is_missing_comes_after_what_it_starts_from(home):
+def test_what_is_missing_comes_after_what_it_starts_from(paths):
     ablation = Run(MAE_FINETUNE, start='pretrain/mae/mae_vitb_300e_feature_block')
-    order = launching.missing([ablation, DEFAULT], home)
+    order = launching.missing([ablation, DEFAULT], paths)
     assert order == [
         Run('pretrain/mae/mae_vitb_800e'),
         Run('pretrain/mae/mae_vitb_300e_feature_block'),
@@ -215,43 +215,43 @@ def test_what_is_missing_comes_after_what_it_starts_from(home):
         PRETRAINING,
         DEFAULT,
     ]
-    write_run(PRETRAINING.work_dir(home), trained(1))
-    (PRETRAINING.work_dir(home) / 'epoch_300.pth').touch()
-    assert launching.missing([DEFAULT], home) == [DEFAULT]
-    path = launching.record_path(DEFAULT, home)
+    write_run(PRETRAINING.work_dir(paths), trained(1))
+    (PRETRAINING.work_dir(paths) / 'epoch_300.pth').touch()
+    assert launching.missing([DEFAULT], paths) == [DEFAULT]
+    path = launching.record_path(DEFAULT, paths)
     path.parent.mkdir(parents=True)
     path.write_text('{}')
-    assert launching.missing([DEFAULT], home) == []
+    assert launching.missing([DEFAULT], paths) == []
 
 
-def test_a_record_from_elsewhere_is_no_checkpoint_to_start_from(home):
+def test_a_record_from_elsewhere_is_no_checkpoint_to_start_from(paths):
     """Table 5 wants the time of a pretraining, too, whose record may be of another machine."""
-    path = launching.record_path(PRETRAINING, home)
+    path = launching.record_path(PRETRAINING, paths)
     path.parent.mkdir(parents=True)
     path.write_text('{}')
-    assert launching.missing([PRETRAINING], home) == []
-    assert launching.missing([DEFAULT], home) == [PRETRAINING, DEFAULT]
-    assert launching.missing([PRETRAINING, DEFAULT], home) == [PRETRAINING, DEFAULT]
+    assert launching.missing([PRETRAINING], paths) == []
+    assert launching.missing([DEFAULT], paths) == [PRETRAINING, DEFAULT]
+    assert launching.missing([PRETRAINING, DEFAULT], paths) == [PRETRAINING, DEFAULT]
 
 
-def test_a_command_names_seed_and_origin(home):
+def test_a_command_names_seed_and_origin(paths):
     run = DEFAULT._replace(seed=1)
-    command = launching.command(run, home, 4)
+    command = launching.command(run, paths, 4)
     assert command[1:4] == [
         str(ROOT / 'tools/dist_train.sh'), str(ROOT / f'configs/{DEFAULT.config}.py'), '4',
     ]  # fmt: skip
-    origin = home.work / 'bootmae_vitb_300e_seed1/epoch_300.pth'
+    origin = paths.work / 'bootmae_vitb_300e_seed1/epoch_300.pth'
     assert command[-2:] == [
         'randomness.seed=1', f'model.backbone.init_cfg.checkpoint={origin}',
     ]  # fmt: skip
-    named = launching.command(Run(FINETUNE), home, 4)[-1]
-    assert named.endswith(f'init_cfg.checkpoint={home.work}/bootmae_vitb_800e/epoch_800.pth')
-    other = launching.command(Run(MAE_FINETUNE, start=DINO), home, 4)[-1]
+    named = launching.command(Run(FINETUNE), paths, 4)[-1]
+    assert named.endswith(f'init_cfg.checkpoint={paths.work}/bootmae_vitb_800e/epoch_800.pth')
+    other = launching.command(Run(MAE_FINETUNE, start=DINO), paths, 4)[-1]
     assert other == f'model.backbone.init_cfg.checkpoint={DINO}'
     scratch = Run('det/baselines/scratch_vitb_mask_rcnn_1x')
-    assert '--cfg-options' not in launching.command(scratch, home, 4)
+    assert '--cfg-options' not in launching.command(scratch, paths, 4)
     frozen = Run('pretrain/mae/mae_vitb_300e_feature_block', seed=1)
-    assert launching.command(frozen, home, 4)[-1].startswith('model.teacher.checkpoint=')
+    assert launching.command(frozen, paths, 4)[-1].startswith('model.teacher.checkpoint=')
 
 
 TRAINING = """
@@ -271,36 +271,36 @@ with open(folder.parent / 'order.txt', 'a') as order:
 
 
 @pytest.mark.parametrize('fails', ['nothing', 'pretrain'])
-def test_runs_are_launched_in_order_and_recorded(home, tmp_path, monkeypatch, fails):
+def test_runs_are_launched_in_order_and_recorded(paths, tmp_path, monkeypatch, fails):
     """With a program in place of training; a run whose origin failed is not started."""
     script = tmp_path / 'training.py'
     script.write_text(TRAINING)
     monkeypatch.setattr(
         launching,
         'command',
-        lambda run, home, gpus: [
+        lambda run, paths, gpus: [
             sys.executable,
             str(script),
-            str(run.work_dir(home)),
+            str(run.work_dir(paths)),
             run.config,
             fails,
         ],  # fmt: skip
     )
     wanted = DEFAULT._replace(budget=REDUCED)
     said = []
-    left = launching.run_missing([wanted], home, 2, 1, float('inf'), said.append)
-    order = home.work / 'reduced/order.txt'
+    left = launching.run_missing([wanted], paths, 2, 1, float('inf'), said.append)
+    order = paths.work / 'reduced/order.txt'
     if fails == 'pretrain':
         assert not order.exists() and wanted in left and len(left) == 2
         assert any('ended with status 3' in line for line in said)
         return
     assert left == []
     assert order.read_text().split() == [PRETRAINING.config, DEFAULT.config]
-    kept = records.read_records(home)
+    kept = records.read_records(paths)
     assert {run.config for run in kept} == {PRETRAINING.config, DEFAULT.config}
     record = kept[wanted]
     assert record['scores'] == {'fine-tuned': 66.0} and record['cpu_hours'] >= 0
-    assert launching.run_missing([wanted], home, 2, 1, float('inf'), said.append) == []
+    assert launching.run_missing([wanted], paths, 2, 1, float('inf'), said.append) == []
     assert len(order.read_text().split()) == 2
 
 
@@ -310,42 +310,42 @@ def program(monkeypatch, code: str) -> None:
         monkeypatch.setattr(module, 'command', lambda *_: [sys.executable, '-c', code])
 
 
-def test_every_start_is_counted_and_what_it_prints_is_kept(home, monkeypatch):
+def test_every_start_is_counted_and_what_it_prints_is_kept(paths, monkeypatch):
     program(monkeypatch, 'import os; print(os.environ["OMP_NUM_THREADS"])')
     monkeypatch.setenv('OMP_NUM_THREADS', '5')
     for run, threads in ((PRETRAINING, 5), (PRETRAINING._replace(budget=REDUCED), 1)):
-        assert [launching.launch(run, home, 1) for _ in range(2)] == [0, 0]
-        folder = run.work_dir(home)
+        assert [launching.launch(run, paths, 1) for _ in range(2)] == [0, 0]
+        folder = run.work_dir(paths)
         assert (folder / 'printed.txt').read_text() == f'{threads}\n' * 2
         assert len((folder / 'usage.jsonl').read_text().splitlines()) == 2
 
 
-def test_a_run_that_stopped_with_status_0_is_not_done(home, monkeypatch):
+def test_a_run_that_stopped_with_status_0_is_not_done(paths, monkeypatch):
     """As it may where a launcher takes any other for a failure."""
     program(monkeypatch, '')
     said = []
-    left = launching.run_missing([PRETRAINING], home, 1, 1, float('inf'), said.append)
-    assert left == [PRETRAINING] and records.read_records(home) == {}
+    left = launching.run_missing([PRETRAINING], paths, 1, 1, float('inf'), said.append)
+    assert left == [PRETRAINING] and records.read_records(paths) == {}
     assert 'ended with status 0 before its end' in said[1]
 
 
-def test_a_run_that_is_done_is_recorded_without_being_run(home):
-    write_run(DEFAULT.work_dir(home), [evaluated(100, 83.5)])
-    assert launching.run_missing([DEFAULT], home, 1, 1, 0.0, print) == []
-    assert records.read_records(home)[DEFAULT]['scores'] == {'fine-tuned': 83.5}
+def test_a_run_that_is_done_is_recorded_without_being_run(paths):
+    write_run(DEFAULT.work_dir(paths), [evaluated(100, 83.5)])
+    assert launching.run_missing([DEFAULT], paths, 1, 1, 0.0, print) == []
+    assert records.read_records(paths)[DEFAULT]['scores'] == {'fine-tuned': 83.5}
 
 
-def test_nothing_is_started_after_the_deadline(home):
+def test_nothing_is_started_after_the_deadline(paths):
     wanted = DEFAULT._replace(budget=REDUCED)
-    left = launching.run_missing([wanted], home, 2, 1, 0.0, lambda text: None)
+    left = launching.run_missing([wanted], paths, 2, 1, 0.0, lambda text: None)
     assert [run.config for run in left] == [PRETRAINING.config, DEFAULT.config]
 
 
-def test_a_run_that_waits_for_its_turn_is_not_started_after_the_deadline(home, monkeypatch):
+def test_a_run_that_waits_for_its_turn_is_not_started_after_the_deadline(paths, monkeypatch):
     """One at a time, each 10 s long."""
     now, started = [0.0], []
 
-    def launch(run, home, gpus):
+    def launch(run, paths, gpus):
         started.append(run)
         now[0] += 10
         return 1
@@ -353,19 +353,19 @@ def test_a_run_that_waits_for_its_turn_is_not_started_after_the_deadline(home, m
     monkeypatch.setattr(launching, 'time', SimpleNamespace(time=lambda: now[0]))
     monkeypatch.setattr(launching, 'launch', launch)
     seeds = [PRETRAINING._replace(seed=seed) for seed in range(3)]
-    assert set(launching.run_missing(seeds, home, 1, 1, 15.0, str)) == set(seeds)
+    assert set(launching.run_missing(seeds, paths, 1, 1, 15.0, str)) == set(seeds)
     assert started == seeds[:2]
 
 
-def test_weights_of_another_project_have_to_be_there(home):
+def test_weights_of_another_project_have_to_be_there(paths):
     dino = Run(MAE_FINETUNE, start=DINO)
     with pytest.raises(ValueError, match='dino_vitb_300e_finetune_100e starts .* found no file'):
-        launching.run_missing([dino], home, 1, 8, float('inf'), print)
+        launching.run_missing([dino], paths, 1, 8, float('inf'), print)
 
 
-def test_jobs_for_slurm_wait_for_their_origins(home, tmp_path):
-    runs = launching.missing([DEFAULT], home)
-    scripts.write_scripts(runs, home, 8, tmp_path / 'jobs')
+def test_jobs_for_slurm_wait_for_their_origins(paths, tmp_path):
+    runs = launching.missing([DEFAULT], paths)
+    scripts.write_scripts(runs, paths, 8, tmp_path / 'jobs')
     submit = (tmp_path / 'jobs/submit.sh').read_text().splitlines()
     assert submit[-2] == f'job_0=$(sbatch --parsable {tmp_path}/jobs/bootmae_vitb_300e_seed0.sh)'
     assert '--dependency=afterok:${job_0}' in submit[-1]
@@ -373,10 +373,10 @@ def test_jobs_for_slurm_wait_for_their_origins(home, tmp_path):
     assert 'tools/dist_train.sh' in job and '#SBATCH --gpus=8' in job
 
 
-def started_job(home: Home, folder: Path, monkeypatch, code: str) -> subprocess.Popen:
+def started_job(paths: Paths, folder: Path, monkeypatch, code: str) -> subprocess.Popen:
     """The script of a run, and a scontrol that notes what it is asked in ``queued``."""
     program(monkeypatch, code)
-    scripts.write_scripts([PRETRAINING], home, 8, folder / 'jobs')
+    scripts.write_scripts([PRETRAINING], paths, 8, folder / 'jobs')
     (folder / 'bin').mkdir()
     scontrol = folder / 'bin/scontrol'
     scontrol.write_text(f'#!/bin/sh\necho "$@" >{shlex.quote(str(folder / "queued"))}\n')
@@ -389,11 +389,11 @@ def started_job(home: Home, folder: Path, monkeypatch, code: str) -> subprocess.
 
 @pytest.mark.parametrize('at_once', [False, True])
 @pytest.mark.parametrize('status', [0, 3, 99])
-def test_a_job_that_can_go_on_is_queued_again(home, tmp_path, monkeypatch, status, at_once):
+def test_a_job_that_can_go_on_is_queued_again(paths, tmp_path, monkeypatch, status, at_once):
     if at_once:
         (tmp_path / 'trap').write_text(CHILD_ENDS_FIRST)
         monkeypatch.setenv('BASH_ENV', str(tmp_path / 'trap'))
-    job = started_job(home, tmp_path, monkeypatch, f'import sys; sys.exit({status})')
+    job = started_job(paths, tmp_path, monkeypatch, f'import sys; sys.exit({status})')
     assert job.wait() == status
     queued = tmp_path / 'queued'
     assert (queued.read_text() if queued.exists() else None) == (
@@ -410,10 +410,10 @@ sys.exit(99)
 """
 
 
-def test_a_job_hands_the_signal_on_and_waits_for_the_checkpoint(home, tmp_path, monkeypatch):
+def test_a_job_hands_the_signal_on_and_waits_for_the_checkpoint(paths, tmp_path, monkeypatch):
     """The signal that Slurm sends to the script alone two minutes before the end."""
     ready = tmp_path / 'ready'
-    job = started_job(home, tmp_path, monkeypatch, STOPPING.format(ready=str(ready)))
+    job = started_job(paths, tmp_path, monkeypatch, STOPPING.format(ready=str(ready)))
     try:
         for _ in range(6000):
             if ready.exists() and handles(job.pid, signal.SIGUSR1):
@@ -435,11 +435,11 @@ def handles(pid: int, number: signal.Signals) -> bool:
     return bool(int(caught, 16) >> number - 1 & 1)
 
 
-def test_the_plan_adds_up(home):
+def test_the_plan_adds_up(paths):
     """The hours of those that have a time, and 300 × 1,281,167 or 160,000 × 16 images."""
     configs = ['pretrain/bootmae_vitb_300e', 'pretrain/mae/mae_vitb_300e']
     runs = [Run(config) for config in (*configs, 'seg/upernet_bootmae_vitb_160k')]
-    text = planning.plan(runs, home, 8)
+    text = planning.plan(runs, paths, 8)
     hours = (0.660 + 0.473) * 1_281_167 * 300 / 256 / 3600
     assert f'\n{hours:.0f} A100 hours for the 2 of 3 runs that the paper has a time of' in text
     lines = [line.split() for line in text.splitlines()[1:4]]
@@ -448,7 +448,7 @@ def test_the_plan_adds_up(home):
     assert lines[2][-1] == '–'
 
 
-def test_the_paper_s_hours(home):
+def test_the_paper_s_hours(paths):
     """1,281,167 images, 300 epochs, the times of Table 5."""
     images = 1_281_167 * 300 / 256 / 3600
     expected = {
@@ -461,7 +461,7 @@ def test_the_paper_s_hours(home):
         FINETUNE: None,
     }
     for config, hours in expected.items():
-        found = planning.a100_hours(Run(config), home)
+        found = planning.a100_hours(Run(config), paths)
         assert found == (None if hours is None else pytest.approx(hours)), config
 
 
@@ -602,28 +602,28 @@ def test_tables_are_chosen_by_name():
 def test_the_pages_are_up_to_date():
     """`python tools/reproduce.py pages` writes them."""
     said = []
-    home = Home(ROOT / 'configs', ROOT / 'work_dirs', ROOT / 'results')
-    assert pages.write_pages(home, check=True, say=said.append) == 0, said
+    paths = Paths(ROOT / 'configs', ROOT / 'work_dirs', ROOT / 'results')
+    assert pages.write_pages(paths, check=True, say=said.append) == 0, said
 
 
 def test_a_stale_page_is_found_and_written(tmp_path):
-    home = Home(tmp_path / 'configs', tmp_path / 'work_dirs', tmp_path / 'results')
-    shutil.copytree(ROOT / 'configs', home.configs)
-    (home.configs / 'seg/README.md').unlink()
+    paths = Paths(tmp_path / 'configs', tmp_path / 'work_dirs', tmp_path / 'results')
+    shutil.copytree(ROOT / 'configs', paths.configs)
+    (paths.configs / 'seg/README.md').unlink()
     (tmp_path / 'docs').mkdir()
-    config = home.configs / 'seg/one.py'
+    config = paths.configs / 'seg/one.py'
     config.write_text('"""What it is.\n\nExpect     49.1 mIoU,\n           single scale\n"""\n')
-    assert pages.write_pages(home, check=True, say=str) == 1
-    assert not (home.configs / 'seg/README.md').exists()
-    assert pages.write_pages(home, check=False, say=str) == 0
-    assert pages.write_pages(home, check=True, say=str) == 0
-    page = (home.configs / 'seg/README.md').read_text()
+    assert pages.write_pages(paths, check=True, say=str) == 1
+    assert not (paths.configs / 'seg/README.md').exists()
+    assert pages.write_pages(paths, check=False, say=str) == 0
+    assert pages.write_pages(paths, check=True, say=str) == 0
+    page = (paths.configs / 'seg/README.md').read_text()
     assert '| [one](one.py) | What it is. | 49.1 mIoU, single scale |' in page
     config.write_text('"""What it was."""\n')
-    assert pages.write_pages(home, check=True, say=str) == 1
+    assert pages.write_pages(paths, check=True, say=str) == 1
 
 
-def test_the_cost_of_the_reduced_runs_is_their_processor_time(home):
+def test_the_cost_of_the_reduced_runs_is_their_processor_time(paths):
     """Apart: what only a table beyond the paper asks for, by itself or as another's origin."""
     beyond = Run('pretrain/ablations/bootmae_vitb_300e_random')
     used = [
@@ -632,15 +632,15 @@ def test_the_cost_of_the_reduced_runs_is_their_processor_time(home):
         (beyond, REDUCED, 4.0), (Run(FINETUNE, start=beyond.config), REDUCED, 2.0),
     ]  # fmt: skip
     found = {run._replace(budget=budget): {'cpu_hours': hours} for run, budget, hours in used}
-    shown = pages.spent(found, home)
+    shown = pages.spent(found, paths)
     assert '3 runs took 1.75 hours' in shown and '2 more' in shown and ' 6.00;' in shown
-    assert 'more' not in pages.spent(dict(list(found.items())[:3]), home)
-    assert pages.spent({}, home) == ''
+    assert 'more' not in pages.spent(dict(list(found.items())[:3]), paths)
+    assert pages.spent({}, paths) == ''
 
 
-def test_the_command_line(home, monkeypatch, capsys, tmp_path):
+def test_the_command_line(paths, monkeypatch, capsys, tmp_path):
     tool = load_tool('reproduce')
-    monkeypatch.setattr(tool, 'Home', lambda: home)
+    monkeypatch.setattr(tool, 'Paths', lambda: paths)
     assert tool.main(['list', '2']) == 0
     line = capsys.readouterr().out.splitlines()[4].split()
     start = 'pretrain/ablations/bootmae_vitb_300e_context_low_none'
@@ -653,11 +653,11 @@ def test_the_command_line(home, monkeypatch, capsys, tmp_path):
     assert tool.main(['plan', '2', '--rows', 'no no', '--budget', 'reduced']) == 0
     printed = capsys.readouterr().out
     assert 'with run for plan' in printed and 'A100 hours for' not in printed
-    monkeypatch.setattr(tool.launching, 'missing', lambda runs, home: [])
+    monkeypatch.setattr(tool.launching, 'missing', lambda runs, paths: [])
     assert tool.main(['plan', '2']) == 0
-    assert f'record of every run below {home.results}/full; remove one' in capsys.readouterr().out
+    assert f'record of every run below {paths.results}/full; remove one' in capsys.readouterr().out
     monkeypatch.undo()
-    monkeypatch.setattr(tool, 'Home', lambda: home)
+    monkeypatch.setattr(tool, 'Paths', lambda: paths)
     assert tool.main(['plan', '6', '--budget', 'reduced', '--rows', 'DINO']) == 0
     assert 'left out: Expected dino_vitb_300e_finetune_100e to start' in capsys.readouterr().out
     drawn = []
@@ -685,9 +685,9 @@ def test_the_command_line_refuses_what_cannot_be(tmp_path, monkeypatch, capsys):
     assert f'found none in {tmp_path}; go to the root of a clone' in capsys.readouterr().err
 
 
-def test_scripts_can_be_submitted_from_anywhere(home, tmp_path, monkeypatch):
+def test_scripts_can_be_submitted_from_anywhere(paths, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    scripts.write_scripts([PRETRAINING], home, 8, Path('jobs'))
+    scripts.write_scripts([PRETRAINING], paths, 8, Path('jobs'))
     submit = (tmp_path / 'jobs/submit.sh').read_text()
     assert f'--parsable {tmp_path}/jobs/bootmae_vitb_300e_seed0.sh)' in submit
 
@@ -704,14 +704,14 @@ def test_the_command_line_asks_for_every_row_and_seed():
         tool.wanted_runs(tool.parse_args(['plan', '2', '--rows', 'maybe']))
 
 
-def test_the_command_line_runs_for_so_many_minutes(home, monkeypatch, capsys):
+def test_the_command_line_runs_for_so_many_minutes(paths, monkeypatch, capsys):
     tool, asked = load_tool('reproduce'), []
 
-    def run_missing(runs, home, *arguments):
+    def run_missing(runs, paths, *arguments):
         asked.append(arguments[:3])
         return runs[:1] if len(asked) == 1 else []
 
-    monkeypatch.setattr(tool, 'Home', lambda: home)
+    monkeypatch.setattr(tool, 'Paths', lambda: paths)
     monkeypatch.setattr(tool, 'time', SimpleNamespace(time=lambda: 1000.0))
     monkeypatch.setattr(tool.launching, 'run_missing', run_missing)
     line = ['run', '2', '--gpus', '4', '--jobs', '3']
@@ -721,15 +721,15 @@ def test_the_command_line_runs_for_so_many_minutes(home, monkeypatch, capsys):
     assert asked == [(3, 4, 1120.0), (3, 4, float('inf'))]
 
 
-def test_the_command_line_records_what_is_done(home, monkeypatch, capsys):
+def test_the_command_line_records_what_is_done(paths, monkeypatch, capsys):
     tool = load_tool('reproduce')
-    monkeypatch.setattr(tool, 'Home', lambda: home)
+    monkeypatch.setattr(tool, 'Paths', lambda: paths)
     small = DEFAULT._replace(budget=REDUCED, seed=2)
-    write_run(small.work_dir(home), [evaluated(16, 83.5)])
-    write_run(PRETRAINING.work_dir(home), trained(3))  # not done
+    write_run(small.work_dir(paths), [evaluated(16, 83.5)])
+    write_run(PRETRAINING.work_dir(paths), trained(3))  # not done
     assert tool.main(['record']) == 0
     assert '1 runs are done' in capsys.readouterr().out
-    assert {run: record['scores'] for run, record in records.read_records(home).items()} == {
+    assert {run: record['scores'] for run, record in records.read_records(paths).items()} == {
         small: {'fine-tuned': 83.5}
     }
 
@@ -747,8 +747,8 @@ def test_the_command_line_records_what_is_done(home, monkeypatch, capsys):
         ('pretrain/mae/mae_vitb_300e', {'neck.num_patches': 64, 'neck.decoder_depth': 4}),
     ],
 )
-def test_a_reduced_config_is_the_row_made_smaller(home, config, expected):
-    path = launching.write_reduced(Run(config, REDUCED, 3), home)
+def test_a_reduced_config_is_the_row_made_smaller(paths, config, expected):
+    path = launching.write_reduced(Run(config, REDUCED, 3), paths)
     cfg = Config.fromfile(path)
     for name, value in expected.items():
         part, key = name.split('.')
@@ -761,28 +761,28 @@ def hooks_of(cfg: Config) -> dict[str, dict]:
     return {hook.type: hook for hook in hook_list(cfg.custom_hooks)}
 
 
-def test_a_reduced_pretraining_has_masks_batch_and_schedule_of_its_size(home):
+def test_a_reduced_pretraining_has_masks_batch_and_schedule_of_its_size(paths):
     """Three quarters of 64 patches; 800 of the paper's epochs are 11 here, 300 are 4."""
     run = Run('pretrain/ablations/bootmae_vitb_800e_joint_random', REDUCED)
-    cfg, loader = reduced_config(run, home), 'train_dataloader'
+    cfg, loader = reduced_config(run, paths), 'train_dataloader'
     assert cfg[loader].dataset.pipeline[2] == dict(type='RandomMasking', grid=8, num_masked=48)
     assert cfg.model.pixel_head.norm == 'patch'
     assert cfg[loader].batch_size == cfg[loader].sampler.total_batch_size == 128
     for config, epochs in ((run.config, 11), (PRETRAINING.config, 4)):
-        cfg = reduced_config(Run(config, REDUCED), home)
+        cfg = reduced_config(Run(config, REDUCED), paths)
         assert (cfg.train_cfg.max_epochs, cfg.param_scheduler[1].end) == (epochs, epochs)
         decays = hooks_of(cfg)['MomentumTeacherHook'].milestones
         assert decays == [(0, 0.99), (epochs / 2, 0.999)]
 
 
-def test_a_reduced_mae_has_neither_our_masks_nor_our_hooks(home):
-    cfg = reduced_config(Run('pretrain/mae/mae_vitb_300e', REDUCED), home)
+def test_a_reduced_mae_has_neither_our_masks_nor_our_hooks(paths):
+    cfg = reduced_config(Run('pretrain/mae/mae_vitb_300e', REDUCED), paths)
     pipeline = [step.type for step in cfg.train_dataloader.dataset.pipeline]
     assert pipeline == ['LoadAnyImage', 'RandomCropFlip', 'PackInputs']
     assert not {'MomentumTeacherHook', 'FeatureWeightHook'} & hooks_of(cfg).keys()
     frozen = Run('pretrain/mae/mae_vitb_300e_feature_block', REDUCED, 1)
-    teacher = reduced_config(frozen, home).model.teacher
-    assert teacher.checkpoint == str(home.work / 'reduced/mae_vitb_800e_seed1/epoch_11.pth')
+    teacher = reduced_config(frozen, paths).model.teacher
+    assert teacher.checkpoint == str(paths.work / 'reduced/mae_vitb_800e_seed1/epoch_11.pth')
 
 
 @pytest.mark.parametrize(
@@ -800,24 +800,24 @@ def test_a_reduced_mae_has_neither_our_masks_nor_our_hooks(home):
         ('seg/baselines/scratch_vitb_upernet_160k', None, None, None),
     ],
 )  # fmt: skip
-def test_a_reduced_transfer_starts_from_the_row_s_pretraining(home, config, start, origin, mean):
-    model = reduced_config(Run(config, REDUCED, 2, start), home).model
+def test_a_reduced_transfer_starts_from_the_row_s_pretraining(paths, config, start, origin, mean):
+    model = reduced_config(Run(config, REDUCED, 2, start), paths).model
     if origin is None:
         assert model.backbone.init_cfg is None
         return
-    origin = home.work / f'reduced/{origin}.pth'
+    origin = paths.work / f'reduced/{origin}.pth'
     assert model.backbone.init_cfg == dict(type='PretrainedEncoder', checkpoint=str(origin))
     assert list(model.data_preprocessor.mean) == mean
 
 
-def test_rows_without_a_reduced_form_are_refused(home):
+def test_rows_without_a_reduced_form_are_refused(paths):
     for run, said in {
         Run('finetune/bootmae_vitl_finetune_50e', REDUCED): "with arch='large'; run it in full",
         Run(MAE_FINETUNE, REDUCED, start=DINO): 'found weights of another project',
         Run('linear/baselines/beit_vitb_800e_linear_90e', REDUCED): 'weights of another project',
     }.items():
         with pytest.raises(ValueError, match=f'{run.name} .*{said}'):
-            reduced_config(run, home)
+            reduced_config(run, paths)
 
 
 @pytest.mark.parametrize('config', sorted({*DEMO.values()}))
