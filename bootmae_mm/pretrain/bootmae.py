@@ -19,6 +19,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from ..encoder import tokens
+from .decoder import TargetAwareDecoder
 from .heads import token_std
 from .teacher import MomentumTeacher
 
@@ -139,17 +140,17 @@ class BootMAE(BaseSelfSupervisor):
 
         loss, parts, shown = 0.0, {}, {}
         if self.regressor is not None:
-            pixels = self.predict_pixels(encoded, ids_masked_BM)
+            pixels = self.decode(self.regressor, encoded, ids_masked_BM)
             target = self.pixel_head.target(inputs, ids_masked_BM, self.patch_size)
             parts['L_pixel'] = self.pixel_head.loss(pixels, target, weight_BM)
             shown['pixel_spread'] = pixels
             loss = loss + parts['L_pixel']
         if self.predictor is not None:
             ids_BK = self.target_ids(ids_masked_BM)
-            features = self.predict_features(encoded, ids_masked_BM)
+            K = ids_BK.shape[1]
+            features = self.decode(self.predictor, encoded, ids_masked_BM, num_predicted=K)
             target = self.feature_head.target(self.teacher(inputs, ids_BK))
-            weight_BK = weight_BM[:, : ids_BK.shape[1]]
-            parts['L_feature'] = self.feature_head.loss(features, target, weight_BK)
+            parts['L_feature'] = self.feature_head.loss(features, target, weight_BM[:, :K])
             shown.update(feature_spread=features, teacher_spread=target)
             loss = loss + self.feature_weight * parts['L_feature']
         return dict(loss=loss, **parts, **self.monitored(shown))
@@ -213,29 +214,19 @@ class BootMAE(BaseSelfSupervisor):
         last_BTD, outputs = self.backbone.encode(images_BCHW, ids_visible_BV, taps)
         return Encoded(self.backbone.ln1(last_BTD), outputs)
 
-    def predict_pixels(
-        self, encoded: Encoded, ids_masked_BM: Tensor, predict_visible: bool = False
+    def decode(
+        self, decoder: TargetAwareDecoder, encoded: Encoded, ids_masked_BM: Tensor, **options
     ) -> Tensor:
-        """The regressor's normalised pixels of the masked patches (eq. 2), ``(B, M, P)``, after
-        those of the visible ones if ``predict_visible``."""
-        context_BTD = encoded.outputs.get(self.regressor.context_layer)
-        return self.regressor(
-            encoded.latent_BTD, context_BTD, ids_masked_BM, predict_visible=predict_visible
-        )
+        """What a decoder predicts (eq. 2 and 3), handed its context.
 
-    def predict_features(
-        self, encoded: Encoded, ids_masked_BM: Tensor, predict_visible: bool = False
-    ) -> Tensor:
-        """The predictor's features (eq. 3) of the patches :meth:`target_ids`, ``(B, K, D)``, after
-        those of the visible ones if ``predict_visible``."""
-        context_BTD = encoded.outputs.get(self.predictor.context_layer)
-        return self.predictor(
-            encoded.latent_BTD,
-            context_BTD,
-            ids_masked_BM,
-            num_predicted=self.target_ids(ids_masked_BM).shape[1],
-            predict_visible=predict_visible,
-        )
+        Args:
+            decoder: The regressor or the predictor.
+            encoded: What :meth:`encode` made of the visible patches.
+            ids_masked_BM: Indices of the masked patches.
+            **options: ``num_predicted`` and ``predict_visible``, see :class:`TargetAwareDecoder`.
+        """
+        context_BTD = encoded.outputs.get(decoder.context_layer)
+        return decoder(encoded.latent_BTD, context_BTD, ids_masked_BM, **options)
 
     def target_ids(self, ids_masked_BM: Tensor) -> Tensor:
         """The masked patches that the teacher gives a target for, ``(B, K)``: the first ones."""

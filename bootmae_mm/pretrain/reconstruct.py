@@ -45,7 +45,7 @@ def reconstruct(
     if model.regressor is None:
         raise ValueError('Pictures need a model that predicts pixels, found none: no regressor.')
     encoded = model.encode(images_BCHW, ids_visible_BV)
-    pred = model.predict_pixels(encoded, ids_masked_BM, predict_visible=True)
+    pred = model.decode(model.regressor, encoded, ids_masked_BM, predict_visible=True)
     restore_BN = torch.cat([ids_visible_BV, ids_masked_BM], dim=1).argsort(1)
 
     patches_BNCP = tokens.patchify(images_BCHW, model.patch_size)

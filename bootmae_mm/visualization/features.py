@@ -49,7 +49,8 @@ def agreement(
     num_patches = ids_visible_BV.shape[1] + ids_masked_BM.shape[1]
     ids_BK = model.target_ids(ids_masked_BM)
     encoded = model.encode(images_BCHW, ids_visible_BV)
-    pred_BKD = model.feature_head.target(model.predict_features(encoded, ids_masked_BM))
+    pred_BKD = model.decode(model.predictor, encoded, ids_masked_BM, num_predicted=ids_BK.shape[1])
+    pred_BKD = model.feature_head.target(pred_BKD)
     target_BKD = model.feature_head.target(model.teacher(images_BCHW, ids_BK))
     cosine_BK = F.cosine_similarity(pred_BKD, target_BKD, dim=-1)
     constant_BK = F.cosine_similarity(target_BKD.mean((0, 1)), target_BKD, dim=-1)

@@ -166,7 +166,7 @@ def test_context_comes_from_the_named_block(images):
         visible, masked = ids_of(samples)
         encoded = model.encode(images, visible)
         model.regressor.register_forward_pre_hook(lambda _, args: handed.append(args[1]))
-        model.predict_pixels(encoded, masked)
+        model.decode(model.regressor, encoded, masked)
         expected = model.backbone.encode(images, visible, taps=(resolved,))[1][resolved]
         assert torch.equal(handed.pop(), expected)
 

@@ -1,6 +1,6 @@
 """Three steps of pretraining, against the authors' release."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from mmpretrain.registry import MODELS
@@ -12,6 +12,7 @@ from ...checkpoint.differences import largest_relative_difference
 from ...encoder import tokens
 from ...engine.optim import WeightDecayConstructor
 from ...pretrain.bootmae import BootMAE
+from ...pretrain.decoder import TargetAwareDecoder
 from .golden import GRADIENT_TOLERANCE, OUTPUT_TOLERANCE, Golden, Row, encoder_config
 
 
@@ -134,17 +135,18 @@ def predictions(
     encoded = model.encode(images, ids_BN[:, :num_visible])
     restore_BN = ids_BN.argsort(1)
 
-    def in_order(predict: Callable) -> Tensor:
-        return tokens.gather(predict(encoded, ids_masked, predict_visible=True), restore_BN)
+    def in_order(decoder: TargetAwareDecoder) -> Tensor:
+        shuffled = model.decode(decoder, encoded, ids_masked, predict_visible=True)
+        return tokens.gather(shuffled, restore_BN)
 
     def as_images(patches_BNP: Tensor) -> Tensor:
         return tokens.unpatchify(patches_BNP.unflatten(2, (3, -1)), model.grid)
 
     everything = torch.arange(ids_BN.shape[1]).expand_as(ids_BN)
     return dict(
-        pixel_pred=as_images(in_order(model.predict_pixels)),
+        pixel_pred=as_images(in_order(model.regressor)),
         pixel_target=as_images(model.pixel_head.target(images, everything, model.patch_size)),
-        feature_pred=in_order(model.predict_features),
+        feature_pred=in_order(model.predictor),
         teacher_feature=model.teacher(images, everything),
     )
 
