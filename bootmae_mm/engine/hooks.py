@@ -11,6 +11,7 @@ other packages, may do anything:
 
 from collections.abc import Mapping, Sequence
 
+from mmengine.config import ConfigDict
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
@@ -23,15 +24,13 @@ DEFAULT_HOOKS = (
 def hook_list(hooks: Mapping | Sequence | None) -> list[Mapping | Hook]:
     """The hooks of ``custom_hooks`` in their order.
 
-    mmengine sorts names when it writes a config: what has to come first says so by its priority.
-
     Args:
-        hooks: By name, where None leaves a hook out; or a list, as mmengine has it.
+        hooks: Hooks by name, see :func:`named_hooks`; or a list, as mmengine has it.
 
     Raises:
         ValueError: If one has no type, as where settings are for a name that is not there.
     """
-    named = dict(hooks) if isinstance(hooks, Mapping) else dict(enumerate(hooks or ()))
+    named = named_hooks(hooks) if isinstance(hooks, Mapping) else dict(enumerate(hooks or ()))
     named = {name: hook for name, hook in named.items() if hook is not None}
     unknown = [n for n, hook in named.items() if not isinstance(hook, Hook) and 'type' not in hook]
     if unknown:
@@ -41,6 +40,22 @@ def hook_list(hooks: Mapping | Sequence | None) -> list[Mapping | Hook]:
             f'names of the others are {others}: choose one of them or add a type.'
         )
     return list(named.values())
+
+
+def named_hooks(hooks: Mapping) -> dict:
+    """Hooks by name, None for what is left out, changed by what is set under a number.
+
+    Configs that were written before hooks had names count them: ``custom_hooks[0].update(…)``, for
+    which our base configs have a place under each number, or ``custom_hooks.0.…`` on the command
+    line.
+    """
+    named = {name: hook for name, hook in hooks.items() if not str(name).isdigit()}
+    names = [name for name, hook in named.items() if hook is not None]
+    for number, settings in hooks.items():
+        if str(number).isdigit() and settings:
+            name = names[int(number)] if int(number) < len(names) else number
+            named[name] = ConfigDict(named.get(name, {}), **settings)
+    return named
 
 
 def changes_training(kind: str) -> bool:

@@ -13,6 +13,7 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from PIL import Image
 
 from bootmae_mm.engine.build import replace_sync_batch_norm
+from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.engine.total_batch import TotalBatchHook
 from tests.helpers.dense_data import load
 from tests.helpers.paths import ROOT
@@ -136,7 +137,7 @@ def test_the_forms_of_detection_share_weights_and_differ_in_memory():
     sides = [block.attn.window_size for block in windowed.backbone.layers]
     assert sides == [14, 14, None] * 4
     assert all(block.attn.window_size is None for block in plain.backbone.layers)
-    hooks = [load(f'det/{name}').custom_hooks.values() for name in DET]
+    hooks = [hook_list(load(f'det/{name}').custom_hooks) for name in DET]
     found = ['BlockCheckpointHook' in [hook.type for hook in each] for each in hooks]
     assert found == [False, True, False]
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from bootmae_mm.command_line import add_config_arguments, load_config
 from bootmae_mm.engine.build import build_runner
+from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.engine.layer_decay import LayerDecayConstructor
 from bootmae_mm.engine.total_batch import accumulation
 from tests.helpers.labelled_data import tiny_run, write_pictures
@@ -56,7 +57,7 @@ def test_the_schedule_of_the_recipe(name, recipe):
     assert tuple(optimizer.betas) == (0.9, 0.999)
     assert cfg.optim_wrapper.paramwise_cfg == dict(layer_decay_rate=recipe['decay'])
     assert (cfg.optim_wrapper.type, cfg.optim_wrapper.dtype) == ('AutocastOptimWrapper', 'bfloat16')
-    total, average, data = cfg.custom_hooks.values()
+    total, average, data = hook_list(cfg.custom_hooks)
     assert data.type == 'DataCheckHook'
     assert total == dict(type='TotalBatchHook', total_batch_size=recipe['total'])
     assert accumulation(recipe['total'], cfg.train_dataloader.batch_size, 8) == 1

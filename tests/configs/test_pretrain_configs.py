@@ -9,6 +9,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import PARAM_SCHEDULERS
 from mmpretrain.registry import MODELS
 
+from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.engine.total_batch import accumulation
 from tests.helpers.paths import ROOT
 
@@ -46,7 +47,7 @@ def test_the_recipe(name, recipe):
     assert optimizer.lr == pytest.approx(2.4e-3)
     assert (tuple(optimizer.betas), optimizer.weight_decay) == ((0.9, 0.95), 0.05)
     assert cfg.optim_wrapper.dtype == 'bfloat16'
-    hooks = {hook.type: hook for hook in cfg.custom_hooks.values()}
+    hooks = {hook.type: hook for hook in hook_list(cfg.custom_hooks)}
     assert hooks['TotalBatchHook'].total_batch_size == 4096
     milestones = [(0, 0.999), (100, 0.9999), (400, 0.99999)][: recipe['decays']]
     assert [tuple(pair) for pair in hooks['MomentumTeacherHook'].milestones] == milestones

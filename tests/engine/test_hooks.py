@@ -50,10 +50,11 @@ def test_a_list_takes_the_place_of_all(tmp_path):
     ('text', 'options'),
     [
         ('', {'total_batch.total_batch_size': 8, 'teacher': None}),
+        ('', {'0.total_batch_size': 8, 'teacher': None}),
         (f'custom_hooks = [{TOTAL | dict(total_batch_size=2)}]', {'0.total_batch_size': 8}),
     ],
 )
-def test_the_command_line_overrides_by_name_or_in_a_list_by_number(text, options, tmp_path):
+def test_the_command_line_overrides_by_name_or_number(text, options, tmp_path):
     path = variant(tmp_path, text).filename
     options = {f'custom_hooks.{name}': value for name, value in options.items()}
     cfg = load_config(Namespace(config=path, cfg_options=options))
@@ -61,7 +62,32 @@ def test_the_command_line_overrides_by_name_or_in_a_list_by_number(text, options
     assert total == TOTAL and 'MomentumTeacherHook' not in [hook.type for hook in others]
 
 
-@pytest.mark.parametrize('hooks', [None, [], {}, dict(health=None)])
+@pytest.mark.parametrize(
+    'base',
+    [
+        *('pretrain/bootmae_vitl_800e', 'pretrain/mae/mae_vitb_800e', 'demo/segment'),
+        *('finetune/bootmae_vitb_finetune_100e', 'linear/bootmae_vitb_linear_90e'),
+        *('seg/upernet_bootmae_vitb_160k', 'det/mask_rcnn_bootmae_vitb_1x_checkpointed'),
+    ],
+)
+def test_a_config_may_count_the_hooks_of_its_base(base, tmp_path):
+    """As configs do that were written before hooks had names; what is left out does not count."""
+    (tmp_path / 'named.py').write_text(
+        f"_base_ = ['{ROOT}/configs/{base}.py']\n"
+        'custom_hooks = dict(total_batch=dict(total_batch_size=2))\n'
+    )
+    (tmp_path / 'counted.py').write_text(
+        "_base_ = ['named.py']\n"
+        'custom_hooks = _base_.custom_hooks\n'
+        'custom_hooks[0].update(total_batch_size=8)\n'
+        "custom_hooks[1].update(priority='LOW')\n"
+    )
+    before = hook_list(Config.fromfile(tmp_path / 'named.py').custom_hooks)
+    after = hook_list(Config.fromfile(tmp_path / 'counted.py').custom_hooks)
+    assert after == [TOTAL, {**before[1], 'priority': 'LOW'}, *before[2:]]
+
+
+@pytest.mark.parametrize('hooks', [None, [], {}, dict(health=None), {0: {}, '1': None}])
 def test_no_hooks(hooks):
     assert hook_list(hooks) == []
 
@@ -76,6 +102,7 @@ def test_no_hooks(hooks):
         (dict(mine=dict(interval=3)), "found 'mine' without one; the names of the others are none"),
         ([TOTAL, dict(interval=3)], 'found 1 without one; the names of the others are 0: '),
         (['total_batch', TOTAL], 'found 0 without one'),
+        ({'total_batch': TOTAL, '1': dict(interval=3)}, "found '1' without one; the names"),
     ],
 )
 def test_settings_of_no_hook_are_refused(hooks, sentence):
@@ -97,6 +124,8 @@ def test_a_run_registers_named_hooks_as_it_does_listed_ones(tmp_path):
         cfgs.append(cfg)
     cfgs[1].custom_hooks = hook_list(cfgs[1].custom_hooks)
     named, listed = map(registered, cfgs)
+    written = [Config.fromfile(next(Path(cfg.work_dir).glob('*.py'))) for cfg in cfgs]
+    assert written[0].custom_hooks == written[1].custom_hooks == cfgs[1].custom_hooks
     assert named == listed and set(KINDS) < {kind for kind, _ in named}
     assert ('GradNormHook', 'LOWEST') in named
 

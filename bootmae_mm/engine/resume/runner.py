@@ -34,16 +34,20 @@ class ResumableRunner(Runner):
 
     counts_optimizer_steps = True
 
+    def __init__(
+        self, *args, custom_hooks: Mapping | Sequence | None = None, cfg=None, **kwargs
+    ) -> None:
+        hooks = hook_list(custom_hooks)
+        if cfg is not None:  # what a run writes of its config has them in their order
+            cfg['custom_hooks'] = hooks
+        super().__init__(*args, custom_hooks=hooks, cfg=cfg, **kwargs)
+
     def register_default_hooks(self, hooks: Mapping | None = None) -> None:
         """Hooks by name; None leaves one out, not only one of mmengine's."""
         hooks = (hooks or {}).items()
         super().register_default_hooks(
             {name: hook for name, hook in hooks if hook is not None or name in DEFAULT_HOOKS}
         )
-
-    def register_custom_hooks(self, hooks: Mapping | Sequence) -> None:
-        """Hooks by name, or a list, see :func:`..hooks.hook_list`."""
-        super().register_custom_hooks(hook_list(hooks))
 
     def build_param_scheduler(self, scheduler):
         """Schedulers; one by epochs that is to be by iterations becomes one by optimiser steps."""

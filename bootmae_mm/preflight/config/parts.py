@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from torch.utils.data import DataLoader
 
-from ...engine.hooks import DEFAULT_HOOKS
+from ...engine.hooks import DEFAULT_HOOKS, named_hooks
 from .annotations import kind_of, mismatch
 from .nearest import nearest, remedy
 from .registries import (
@@ -80,6 +80,7 @@ def _problems(setting: str, value: object, place: Place, walk: Walk) -> Iterator
 
 def _hook_problems(setting: str, hooks: Mapping, place: Place, walk: Walk) -> Iterator[str]:
     """Problems of hooks that go by name: settings are to be those of a hook that is there."""
+    hooks = named_hooks(hooks) if setting == 'custom_hooks' else hooks
     typed = {name for name, hook in hooks.items() if isinstance(hook, Mapping) and 'type' in hook}
     usual = USUAL_HOOKS if setting == 'default_hooks' else typed
     for name, hook in hooks.items():

@@ -37,3 +37,4 @@ custom_hooks = dict(
     sync_buffers=dict(type='SyncBuffersHook'),
     data_check=dict(type='DataCheckHook'),
 )
+custom_hooks.update({number: {} for number in range(len(custom_hooks))})  # custom_hooks[0]…

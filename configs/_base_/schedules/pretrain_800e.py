@@ -49,3 +49,4 @@ custom_hooks = dict(
     health=dict(type='HealthHook'),  # warns of a run that goes wrong, and stops it if that lasts
     pictures=dict(type='PicturesHook', interval=50),  # reconstructions and features, in vis_data
 )
+custom_hooks.update({number: {} for number in range(len(custom_hooks))})  # custom_hooks[0]…

@@ -5,7 +5,7 @@ import json
 import pytest
 from mmengine.config import Config
 
-from bootmae_mm.engine.hooks import hook_list
+from bootmae_mm.engine.hooks import hook_list, named_hooks
 from bootmae_mm.engine.resume.changes import changes, snapshot
 from tests.helpers.paths import ROOT
 
@@ -150,7 +150,7 @@ def test_the_names_of_hooks_are_no_change():
         cfg.custom_hooks = hook_list(cfg.custom_hooks)
 
     def renamed(cfg):
-        cfg.custom_hooks = {f'my_{name}': hook for name, hook in cfg.custom_hooks.items()}
+        cfg.custom_hooks = {f'my_{n}': hook for n, hook in named_hooks(cfg.custom_hooks).items()}
 
     for edit in (listed, renamed):
         cfg = config()

@@ -69,8 +69,8 @@ FAULTS = {
         PRETRAIN, {'custom_hooks.tacher.milestones': []}, "found 'tacher'; write 'teacher'",
     ),
     'a hook by its number': (
-        PRETRAIN, {'custom_hooks.0.total_batch_size': 8},
-        "names of custom_hooks, found '0' without a type; choose one of data_wait, .*total_batch,",
+        PRETRAIN, {'custom_hooks.20.total_batch_size': 8},
+        "names of custom_hooks, found '20' without a type; choose one of data_wait, .*total_batch,",
     ),
     'a hook that is left out': (PRETRAIN, {'custom_hooks.helth': None}, "write 'health'"),
     'a default hook without a type': (
