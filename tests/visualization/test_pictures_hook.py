@@ -11,6 +11,7 @@ from mmengine.visualization import BaseVisBackend
 from PIL import Image
 
 from bootmae_mm.engine.build import build_runner
+from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.pretrain.masking import BlockwiseMasking
 from bootmae_mm.visualization import PicturesHook, hook
 from bootmae_mm.visualization.images import centre_crops, find_files, read_evenly
@@ -69,7 +70,7 @@ def pictures_of(work_dir: Path) -> dict[str, np.ndarray]:
 
 
 def test_the_recipe_has_the_hook_last(folder, tmp_path):
-    *_, hook = run_config(folder, tmp_path / 'run').custom_hooks.values()
+    *_, hook = hook_list(run_config(folder, tmp_path / 'run').custom_hooks)
     assert hook.type == 'PicturesHook' and hook.interval >= 20
 
 

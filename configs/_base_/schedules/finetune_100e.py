@@ -42,4 +42,5 @@ custom_hooks = dict(
     ema=dict(type='OptimizerStepEMAHook', momentum=1 - 0.9998),
     data_check=dict(type='DataCheckHook'),
 )
-custom_hooks.update({number: {} for number in range(len(custom_hooks))})  # custom_hooks[0]…
+# For configs that count the hooks of their base: custom_hooks[0].update(…)
+custom_hooks.update({number: {} for number in range(len(custom_hooks))})

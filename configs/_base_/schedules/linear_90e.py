@@ -37,4 +37,5 @@ custom_hooks = dict(
     sync_buffers=dict(type='SyncBuffersHook'),
     data_check=dict(type='DataCheckHook'),
 )
-custom_hooks.update({number: {} for number in range(len(custom_hooks))})  # custom_hooks[0]…
+# For configs that count the hooks of their base: custom_hooks[0].update(…)
+custom_hooks.update({number: {} for number in range(len(custom_hooks))})

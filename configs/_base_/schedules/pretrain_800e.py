@@ -49,4 +49,5 @@ custom_hooks = dict(
     health=dict(type='HealthHook'),  # warns of a run that goes wrong, and stops it if that lasts
     pictures=dict(type='PicturesHook', interval=50),  # reconstructions and features, in vis_data
 )
-custom_hooks.update({number: {} for number in range(len(custom_hooks))})  # custom_hooks[0]…
+# For configs that count the hooks of their base: custom_hooks[0].update(…)
+custom_hooks.update({number: {} for number in range(len(custom_hooks))})
