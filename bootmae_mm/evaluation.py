@@ -7,6 +7,7 @@ from mmengine.config import Config, ConfigDict
 from .checkpoint import read_state_dict
 from .checkpoint.complete import load_completely
 from .engine.build import build_runner, is_first_process, leave_process_group
+from .engine.wrapping import unwrap
 from .preflight.config.check import check_config
 from .preflight.data.paths import check_config_paths
 
@@ -47,7 +48,7 @@ def test(cfg: Config, checkpoint: str) -> dict[str, float]:
     cfg.custom_hooks = [dict(type='DataCheckHook')]
     cfg.load_from, cfg.resume = None, False
     runner = build_runner(cfg)
-    load_completely(runner.model, read_state_dict(checkpoint), checkpoint)
+    load_completely(unwrap(runner.model), read_state_dict(checkpoint), checkpoint)
     metrics = runner.test()
     del runner
     leave_process_group()

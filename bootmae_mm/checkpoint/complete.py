@@ -4,8 +4,7 @@ from torch import Tensor, nn
 
 
 def load_completely(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """Load every tensor of a model, also inside wrappers for several processes or for test-time
-    augmentation, or fail.
+    """Load every tensor of a model, or fail.
 
     Args:
         model: To fill.
@@ -15,8 +14,6 @@ def load_completely(model: nn.Module, state: dict[str, Tensor], source: str) -> 
     Raises:
         ValueError: If a tensor is missing, left over or of another size, with the first of them.
     """
-    while isinstance(getattr(model, 'module', None), nn.Module):
-        model = model.module
     own = model.state_dict()
     problems = {
         'missing': [name for name in own if name not in state],

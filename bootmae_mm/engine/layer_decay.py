@@ -8,9 +8,8 @@ from torch import nn
 
 from .optim import WeightDecayConstructor, decays
 from .tables import as_text
+from .wrapping import WRAPPERS, unwrap
 
-# Names that DDP and torch.compile put in front of what they wrap.
-WRAPPERS = ('module', '_orig_mod')
 # Parts of a backbone that come after its blocks or belong to all of them: full learning rate.
 AFTER_BLOCKS = ('ln1', 'ln2', 'rel_pos_bias')
 COLUMNS = ('depth', 'lr', 'weight decay', 'tensors', 'parameters')  # of the table in the log
@@ -73,25 +72,17 @@ class LayerDecayConstructor(WeightDecayConstructor):
 
 
 def _find_backbone(model: nn.Module) -> nn.Module:
-    backbone = getattr(_unwrap(model), 'backbone', None)
+    backbone = getattr(unwrap(model), 'backbone', None)
     if backbone is not None:
-        backbone = _unwrap(backbone)
+        backbone = unwrap(backbone)
     if not hasattr(backbone, 'get_layer_depth'):
         found = 'no backbone' if backbone is None else f'a {type(backbone).__name__}'
         raise ValueError(
             "Layer-wise decay expects a model whose backbone has mmpretrain's get_layer_depth, "
-            f'found {found} in {type(_unwrap(model)).__name__}; choose a BootMAEViT or another '
+            f'found {found} in {type(unwrap(model)).__name__}; choose a BootMAEViT or another '
             'vision transformer of mmpretrain.'
         )
     return backbone
-
-
-def _unwrap(module: nn.Module) -> nn.Module:
-    children = dict(module.named_children())
-    for name in WRAPPERS:
-        if name in children:
-            return _unwrap(children[name])
-    return module
 
 
 def _depth(backbone: nn.Module, name: str) -> tuple[int, int]:

@@ -1,9 +1,13 @@
-"""The model itself, whatever distributed training wraps around it."""
+"""The model itself, whatever is wrapped around it."""
 
-from mmengine.model import is_model_wrapper
 from torch import nn
+
+# Names that distributed training, test-time augmentation and torch.compile give to what they wrap.
+WRAPPERS = ('module', '_orig_mod')
 
 
 def unwrap(model: nn.Module) -> nn.Module:
-    """A runner's model without the wrapper of distributed training."""
-    return model.module if is_model_wrapper(model) else model
+    """A model without its wrappers."""
+    children = dict(model.named_children())
+    inner = next((children[name] for name in WRAPPERS if name in children), None)
+    return model if inner is None else unwrap(inner)
