@@ -1,1 +1,1 @@
-"""Pages and tables about what a run did. Light: nothing here imports PyTorch."""
+"""Pages about what a run did. Light: of these modules only :mod:`.run.hook` needs PyTorch."""
