@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bootmae_mm.registration import MODULES
+from tests.helpers.conversion_data import pretraining_file
 from tests.helpers.paths import ROOT
 
 PACKAGE = ROOT / 'bootmae_mm'
@@ -26,7 +27,7 @@ ALLOWED = {
     'engine': ('checkpoint',),
     'pretrain': ('checkpoint', 'encoder', 'engine'),
     'transfer': ('checkpoint', 'encoder', 'engine'),
-    'convert': ('checkpoint', 'encoder'),
+    'convert': ('checkpoint', 'encoder', 'pretrain', 'transfer'),
     'preflight': ('checkpoint', 'data', 'encoder', 'engine'),
     'reports': ('engine',),
     'monitors': ('data', 'encoder', 'engine', 'preflight', 'pretrain', 'transfer'),
@@ -139,6 +140,20 @@ def test_help_and_a_wrong_option_come_before_anything_slow_is_imported(tool):
     )
     ends = [line for line in python(code).splitlines() if line.startswith('ends')]
     assert ends == ['ends 0 False', 'ends 2 False']
+
+
+@pytest.mark.parametrize('tool', ['convert', 'check_parity'])
+def test_a_tool_that_reads_no_config_knows_what_it_builds(tool, tmp_path):
+    """In a process of its own: here everything is registered."""
+    arguments = [
+        f'tests/golden/{name}_tiny.npz' for name in ('bootmae', 'finetune', 'seg_backbone')
+    ]
+    if tool == 'convert':
+        source = pretraining_file(tmp_path)
+        arguments = [source, str(tmp_path / 'release.pth'), '--to', 'release']
+    command = [sys.executable, f'tools/{tool}.py', *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_test_module_imports_another():

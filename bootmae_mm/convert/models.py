@@ -5,6 +5,8 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from ..checkpoint import State
+from ..pretrain.decoder import TargetAwareDecoder
+from ..transfer.pyramid import FourScalePyramid
 from . import reference
 from .layout import encoder_part, segmentor_part
 from .weights import Arch, Weights
@@ -117,9 +119,9 @@ def release_outputs(release: Weights, arch: Arch) -> Outputs:
 def _our_pyramid(ours: Weights, arch: Arch) -> Outputs:
     cfg = arch.encoder_config(out_type='featmap', out_indices=dense_blocks(arch))
     encoder = load(MODELS.build(cfg), encoder_part(ours.state))
-    neck = dict(type='FourScalePyramid', embed_dims=arch.embed_dims, norm_cfg=dict(type='BN'))
+    neck = FourScalePyramid(arch.embed_dims, norm_cfg=dict(type='BN'))
     state = {n.removeprefix('neck.'): v for n, v in ours.state.items() if n.startswith('neck.')}
-    maps = load(MODELS.build(neck), state)(encoder(random_images(arch)))
+    maps = load(neck, state)(encoder(random_images(arch)))
     return {f'map {level}': x for level, x in enumerate(maps)}
 
 
@@ -144,18 +146,15 @@ def _our_predictions(ours: Weights, arch: Arch) -> Outputs:
 def _decoder(part: State, arch: Arch) -> nn.Module:
     side = arch.img_size // arch.patch_size
     to_pixels = part['head.weight'].dim() == 4
-    return MODELS.build(
-        dict(
-            type='TargetAwareDecoder',
-            embed_dims=part['mask_token'].shape[-1],
-            depth=len({name.split('.')[1] for name in part if name.startswith('blocks.')}),
-            context_layer=0 if any('cross_attn' in name for name in part) else None,
-            encoder_dims=arch.embed_dims,
-            num_heads=arch.num_heads,
-            grid=(side, side),
-            out_channels=3 if to_pixels else len(part['head.weight']),
-            out_patch_size=arch.patch_size if to_pixels else 1,
-        )
+    return TargetAwareDecoder(
+        embed_dims=part['mask_token'].shape[-1],
+        depth=len({name.split('.')[1] for name in part if name.startswith('blocks.')}),
+        context_layer=0 if any('cross_attn' in name for name in part) else None,
+        encoder_dims=arch.embed_dims,
+        num_heads=arch.num_heads,
+        grid=(side, side),
+        out_channels=3 if to_pixels else len(part['head.weight']),
+        out_patch_size=arch.patch_size if to_pixels else 1,
     )
 
 

@@ -8,6 +8,7 @@ from mmpretrain.registry import MODELS
 from ... import checkpoint
 from ...checkpoint.differences import largest_relative_difference
 from ...encoder.position import relative_position_index
+from ...transfer.pyramid import FourScalePyramid
 from .golden import OUTPUT_TOLERANCE, Golden, Row, encoder_config
 
 
@@ -49,9 +50,7 @@ def compare_dense(golden: Golden) -> Iterator[Row]:
             layer_scale_init_value=float(meta['layer_scale_init'] or 0),
         )
     )
-    pyramid = MODELS.build(
-        dict(type='FourScalePyramid', embed_dims=meta['embed_dims'], norm_cfg=dict(type='BN'))
-    )
+    pyramid = FourScalePyramid(meta['embed_dims'], norm_cfg=dict(type='BN'))
     backbone.eval()
     pyramid.eval()
     state = golden.tensors('state')
