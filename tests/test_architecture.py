@@ -150,7 +150,7 @@ def test_a_tool_that_reads_no_config_knows_what_it_builds(tool, tmp_path):
     ]
     if tool == 'convert':
         source = pretraining_file(tmp_path)
-        arguments = [source, str(tmp_path / 'release.pth'), '--to', 'release']
+        arguments = [source, str(tmp_path / 'release.pth'), '--to', 'release', '--num-heads', '3']
     command = [sys.executable, f'tools/{tool}.py', *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
