@@ -9,6 +9,7 @@ from mmengine.config import Config
 from bootmae_mm.command_line import load_config
 from bootmae_mm.engine.build import build_runner
 from bootmae_mm.engine.hooks import acts_in_steps, changes_training, hook_list
+from bootmae_mm.engine.resume.changes import snapshot
 from tests.helpers.data_cases import assert_one_sentence
 from tests.helpers.images import write_images
 from tests.helpers.paths import ROOT
@@ -128,6 +129,13 @@ def test_a_run_registers_named_hooks_as_it_does_listed_ones(tmp_path):
     assert written[0].custom_hooks == written[1].custom_hooks == cfgs[1].custom_hooks
     assert named == listed and set(KINDS) < {kind for kind, _ in named}
     assert ('GradNormHook', 'LOWEST') in named
+
+
+def test_a_run_without_custom_hooks_has_the_settings_that_it_always_had(tmp_path):
+    """Else one that began before would not go on."""
+    cfg = run_config(write_images(tmp_path / 'images', 16), tmp_path / 'run')
+    cfg.pop('custom_hooks')
+    assert snapshot(build_runner(cfg).cfg) == snapshot(cfg)
 
 
 def test_any_named_hook_can_be_left_out_of_a_run(tmp_path):

@@ -38,8 +38,8 @@ class ResumableRunner(Runner):
         self, *args, custom_hooks: Mapping | Sequence | None = None, cfg=None, **kwargs
     ) -> None:
         hooks = hook_list(custom_hooks)
-        if cfg is not None:  # what a run writes of its config has them in their order
-            cfg['custom_hooks'] = hooks
+        if isinstance(custom_hooks, Mapping) and cfg is not None:
+            cfg['custom_hooks'] = hooks  # so that what a run writes has them in their order
         super().__init__(*args, custom_hooks=hooks, cfg=cfg, **kwargs)
 
     def register_default_hooks(self, hooks: Mapping | None = None) -> None:
