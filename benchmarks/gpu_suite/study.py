@@ -16,7 +16,8 @@ import argparse  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import shutil  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
+import traceback  # noqa: E402
+from collections.abc import Callable, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from tempfile import TemporaryDirectory  # noqa: E402
@@ -30,6 +31,7 @@ import torch  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 from mmengine.device import get_device  # noqa: E402
 from mmengine.hooks import Hook  # noqa: E402
+from mmengine.logging import MMLogger  # noqa: E402
 from mmengine.registry import HOOKS, init_default_scope  # noqa: E402
 from mmengine.runner import Runner, set_random_seed  # noqa: E402
 from mmpretrain.registry import MODELS  # noqa: E402
@@ -51,8 +53,7 @@ IMG_SIZE, PATCH_SIZE = 64, 8
 GRID = IMG_SIZE // PATCH_SIZE
 NUM_MASKED = GRID**2 * 3 // 4
 LEARNING_RATE = 1e-3  # of both; the recipe's rule is for a hundred times as many steps
-FINE_TUNING_SHARE = 0.3  # of the time left; none of a short time
-SHORTEST_WITH_FINE_TUNING = 150.0
+FINE_TUNING_SHARE = 0.3  # of the time left
 OVERHEAD = 8.0  # seconds around a run: workers, the probe
 NEIGHBOURS = 20
 
@@ -66,6 +67,7 @@ class Size(NamedTuple):
         batch: Images in a step.
         images: Most images of each of the two folders; None for all.
         trial_epochs: From which the seconds of an epoch are measured, the first one apart.
+        least: Seconds left below which nothing is fine-tuned.
     """
 
     arch: str | dict
@@ -73,11 +75,12 @@ class Size(NamedTuple):
     batch: int
     images: int | None
     trial_epochs: int
+    least: float
 
 
-FULL = Size('small', 384, 512, None, 3)
+FULL = Size('small', 384, 512, None, 4, 150)
 TINY_ARCH = dict(embed_dims=24, num_layers=3, num_heads=3, feedforward_channels=48)
-TINY = Size(TINY_ARCH, 24, 8, 32, 2)
+TINY = Size(TINY_ARCH, 24, 8, 32, 2, 0)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -221,7 +224,7 @@ class EpochLog(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
         """Sum the values of the log."""
         for name, value in outputs.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
+            self.sums[name] = self.sums.get(name, 0.0) + torch.as_tensor(value).detach()
         self.waited += runner.message_hub.get_scalar('train/data_time').current()
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -290,7 +293,8 @@ class Study:
         self.encoders: dict[str, dict] = {}
         self.blocks: list[dict] = []
         self.losses: list[dict] = []
-        self.normalisation: dict[str, dict] = {}
+        self.failures: list[dict] = []
+        self.epoch_seconds: dict[str, float] = {}
         self.labelled = self.load_labelled()
 
     def load_labelled(self) -> tuple:
@@ -317,12 +321,17 @@ class Study:
         cfg.work_dir = str(self.work_dir / method)
         return cfg
 
+    def kept(self, method: str) -> Path:
+        """Where an encoder is kept."""
+        return self.work_dir / f'{method}.pth'
+
     def write(self) -> None:
         """Everything known so far."""
         sections = {
             'Encoders': list(self.encoders.values()),
             'Linear classifier of every block, %': self.blocks,
             'Losses': self.losses,
+            'Failures': self.failures,
         }
         common.write(self.out, 'study', TITLE, sections)
 
@@ -339,13 +348,13 @@ class Study:
             scores = scores_of({name: probe}, *ready)
         neighbours = scores.pop(f'{name}_knn')
         linear = {key.rpartition('_block')[2]: value for key, value in scores.items()}
-        best = max(linear, key=linear.get)
+        best, last = max(linear, key=linear.get), max(linear, key=int)
         row = self.encoders.setdefault(name, empty_row(name))
         row['neighbours, %'] = neighbours
         row |= {
             'linear, %': linear[best],
             'of block': best,
-            'last block, %': [*linear.values()][-1],
+            'last block, %': linear[last],
         }
         self.blocks.append(dict(encoder=name, **linear))
         say(f'    {name}: neighbours {neighbours:.1f} %, linear {linear[best]:.1f} %')
@@ -359,9 +368,15 @@ class Study:
         model.to(get_device())
         self.probe('random', model.backbone, model.data_preprocessor)
 
-    def pretrain(self, method: str, seconds: float, epoch_seconds: float) -> None:
+    def measure_epochs(self) -> None:
+        """How long an epoch of each method takes."""
+        for method in METHODS:
+            cfg = self.config(method, self.size.trial_epochs)
+            self.epoch_seconds[method] = seconds_of_an_epoch(cfg, method, self.out)
+
+    def pretrain(self, method: str, seconds: float) -> None:
         """Pretrain for as many whole epochs as fit into the time, keep the encoder, probe it."""
-        epochs = max(2, int(0.98 * seconds / epoch_seconds))
+        epochs = max(2, int(0.98 * seconds / self.epoch_seconds[method]))
         say(f'    {method}: {epochs} epochs for {clock(seconds)}')
         cfg = self.config(method, epochs)
         runner, rows = finished(cfg, method, self.out, 1.05 * seconds)
@@ -371,25 +386,21 @@ class Study:
         row['epochs'] = f'{last["epoch"]} of {last["epochs"]}'
         row |= {'images/s': last['images'] / last['seconds']}
         row['waiting for data, %'] = 100 * sum(r['waiting for data'] for r in rows) / len(rows)
-        for index in evenly_spaced(range(len(rows)), 12):
-            self.losses.append(loss_row(rows[index]))
+        self.losses += [loss_row(rows[-1 - back]) for back in evenly_spaced(range(len(rows)), 12)]
+        self.losses.sort(key=lambda row: (row['run'] != 'MAE', row['epoch']))
         self.write()
-        torch.save(model.backbone.state_dict(), self.work_dir / f'{method}.pth')
-        self.normalisation[method] = dict(cfg.model.data_preprocessor)
+        torch.save(model.backbone.state_dict(), self.kept(method))
         self.probe(method, model.backbone, model.data_preprocessor)
         if model.teacher is not None:
             self.probe(f'{method}, teacher', model.teacher.encoder, model.data_preprocessor)
 
     def fine_tune(self) -> None:
         """From scratch and from both encoders, the same number of epochs each."""
-        starts = ['random', *self.normalisation]
+        starts = ['random', *(method for method in METHODS if self.kept(method).is_file())]
         per_epoch = seconds_of_an_epoch(
             self.fine_tuning_config('random', self.size.trial_epochs), 'fine-tuning', self.out
         )
-        epochs = int((self.progress.left / len(starts) - OVERHEAD) / per_epoch)
-        if epochs < 2:
-            say('    no time left')
-            return
+        epochs = max(2, int((self.progress.left / len(starts) - OVERHEAD) / per_epoch))
         for start in starts:
             cfg = self.fine_tuning_config(start, epochs)
             runner, _ = finished(cfg, f'fine-tuning {start}', self.out)
@@ -402,8 +413,8 @@ class Study:
 
     def fine_tuning_config(self, start: str, epochs: int) -> Config:
         """From an encoder by its name."""
-        encoder = self.work_dir / f'{start}.pth' if start in self.normalisation else None
-        normalisation = self.normalisation.get(start, self.normalisation['BootMAE'])
+        method, encoder = (start, self.kept(start)) if start in METHODS else ('BootMAE', None)
+        normalisation = self.config(method, 2).model.data_preprocessor
         cfg = fine_tuning(normalisation, encoder, self.images, self.size, epochs)
         cfg.work_dir = str(self.work_dir / f'fine_tuning_{start}')
         return cfg
@@ -425,36 +436,46 @@ def loss_row(row: dict) -> dict:
     return {name: row.get(name) for name in names}
 
 
-def run(study: Study) -> None:
-    """All steps, within the time."""
-    progress = study.progress
-    progress.begin('random encoder')
-    study.probe_random()
-    progress.begin('seconds of an epoch')
-    per_epoch = {
-        method: seconds_of_an_epoch(
-            study.config(method, study.size.trial_epochs), method, study.out
-        )
-        for method in METHODS
-    }
-    left = progress.left
-    for_fine_tuning = FINE_TUNING_SHARE * left if left > SHORTEST_WITH_FINE_TUNING else 0.0
-    each = (left - for_fine_tuning) / len(METHODS) - OVERHEAD
-    progress.expected.update(dict.fromkeys(METHODS, each))
-    progress.expected['fine-tuning'] = for_fine_tuning
-    for method in METHODS:
-        progress.begin(method)
-        study.pretrain(method, each, per_epoch[method])
+def run(study: Study) -> int:
+    """All steps, within the time; a step that fails is reported, and those after it are tried
+    still.
+
+    Returns:
+        How many failed.
+    """
+    failures = 0
+
+    def attempt(stage: str, function: Callable[..., None], *args) -> None:
+        nonlocal failures
+        study.progress.begin(stage)
+        try:
+            function(*args)
+        except Exception as error:  # whatever it is: the other steps are still worth having
+            traceback.print_exc()
+            failures += 1
+            study.failures.append(dict(stage=stage, error=f'{type(error).__name__}: {error}'))
+            study.write()
         free_memory()
-    if for_fine_tuning or study.size is TINY:
-        progress.begin('fine-tuning')
-        study.fine_tune()
+
+    attempt('random encoder', study.probe_random)
+    attempt('seconds of an epoch', study.measure_epochs)
+    left = study.progress.left
+    fine_tunes = left >= study.size.least
+    each = (1 - FINE_TUNING_SHARE * fine_tunes) * left / len(METHODS) - OVERHEAD
+    study.progress.expected.update(dict.fromkeys(METHODS, max(0.0, each)))
+    study.progress.expected['fine-tuning'] = FINE_TUNING_SHARE * fine_tunes * left
+    for method in METHODS:
+        attempt(method, study.pretrain, method, each)
+    if fine_tunes:
+        attempt('fine-tuning', study.fine_tune)
+    return failures
 
 
 def main(argv: Sequence[str] | None = None, began: float | None = None) -> int:
     """Run, print and write."""
     args = parse_args(argv)
     init_default_scope('mmpretrain')
+    MMLogger.get_instance('study', log_level='WARNING')  # of what is built outside of runs
     size = TINY if args.tiny else FULL
     args.out.mkdir(parents=True, exist_ok=True)
     stages = {'random encoder': 10, 'seconds of an epoch': 25, **dict.fromkeys(METHODS, 60)}
@@ -463,10 +484,10 @@ def main(argv: Sequence[str] | None = None, began: float | None = None) -> int:
     say(f'data: {loader_settings(size.batch)}, start-up {progress.gone:.0f} s')
     with TemporaryDirectory() as work_dir:
         study = Study(args.images, args.out, size, Path(work_dir), progress)
-        run(study)
+        failures = run(study)
     say((args.out / 'study.md').read_text())
     say(f'{clock(progress.gone)} in all')
-    return 0
+    return int(failures > 0)
 
 
 if __name__ == '__main__':
