@@ -54,6 +54,7 @@ GRID = IMG_SIZE // PATCH_SIZE
 NUM_MASKED = GRID**2 * 3 // 4
 LEARNING_RATE = 1e-3  # of both; the recipe's rule is for a hundred times as many steps
 FINE_TUNING_SHARE = 0.3  # of the time left
+OVERRUN = 1.08  # a run that takes longer than planned by this is ended
 OVERHEAD = 8.0  # seconds around a run: workers, the probe
 NEIGHBOURS = 20
 
@@ -377,9 +378,10 @@ class Study:
     def pretrain(self, method: str, seconds: float) -> None:
         """Pretrain for as many whole epochs as fit into the time, keep the encoder, probe it."""
         epochs = max(2, int(0.98 * seconds / self.epoch_seconds[method]))
-        say(f'    {method}: {epochs} epochs for {clock(seconds)}')
+        limit = OVERRUN * max(seconds, epochs * self.epoch_seconds[method])
+        say(f'    {method}: {epochs} epochs for {clock(max(0, seconds))}')
         cfg = self.config(method, epochs)
-        runner, rows = finished(cfg, method, self.out, 1.05 * seconds)
+        runner, rows = finished(cfg, method, self.out, limit)
         model, last = runner.model, rows[-1]
         row = self.encoders.setdefault(method, empty_row(method))
         row |= {name: last[name] for name in ('seconds', 'steps', 'images')}
@@ -403,7 +405,8 @@ class Study:
         epochs = max(2, int((self.progress.left / len(starts) - OVERHEAD) / per_epoch))
         for start in starts:
             cfg = self.fine_tuning_config(start, epochs)
-            runner, _ = finished(cfg, f'fine-tuning {start}', self.out)
+            limit = OVERRUN * epochs * per_epoch + OVERHEAD / 2
+            runner, _ = finished(cfg, f'fine-tuning {start}', self.out, limit)
             accuracy = runner.val()['accuracy/top1']
             self.encoders[start] |= {'fine-tuned, %': accuracy, 'fine-tuning epochs': epochs}
             say(f'    {start}: fine-tuned {accuracy:.1f} %')
