@@ -16,15 +16,14 @@ from torch.profiler import ProfilerActivity, profile
 MOST_KERNELS = 25
 MOST_GAPS = 5
 STEPS = 3
-NAME_LENGTH = 90
+NAME_LENGTH = 110
 # The kinds of kernels by a part of their names, the first that fits.
 KINDS = {
     'attention': ('flash', 'fmha', 'attention', 'softmax'),
-    'matrix products': ('gemm', 'nvjet', 'cutlass', 'xmma', 'mm'),
+    'matrix products': ('gemm', 'nvjet', 'cutlass', 'xmma'),
     'optimiser and teacher': ('multi_tensor', 'foreach', 'lerp', 'adam'),
     'norms': ('norm', 'gamma'),
     'copies': ('memcpy', 'memset', 'copy', 'cat', 'index', 'gather', 'scatter'),
-    'compiled': ('triton',),
 }
 
 
@@ -119,7 +118,12 @@ def longest(kernels: Sequence[Kernel], by: str, steps: int) -> list[dict]:
 
 def short(name: str) -> str:
     """A kernel's name without what all have, for a cell of a table."""
-    name = name.removeprefix('void ').replace('at::native::', '').replace('|', '/')
+    name = (
+        name.removeprefix('void ')
+        .replace('at::native::', '')
+        .replace('(anonymous namespace)::', '')
+        .replace('|', '/')
+    )
     return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + '…'
 
 

@@ -64,9 +64,8 @@ run() {
                 echo 'Expected tests marked gpu, found none.'
                 return 5
             fi
-            set -- -m pytest -m gpu -n auto --maxprocesses 4 --dist loadfile -ra --durations 10 \
-                --tb short -o console_output_style=count -p no:cacheprovider \
-                --junitxml "$out/tests.xml" "${files[@]}" "$@"
+            set -- -m pytest -m gpu -v -n auto --maxprocesses 4 --dist loadfile --durations 10 \
+                --tb short -p no:cacheprovider "${files[@]}" "$@"
             ;;
         speed)
             set -- benchmarks/gpu_suite/run.py --minutes "$(in_minutes "$left")" --out "$out" "$@"
@@ -83,7 +82,9 @@ in_minutes() { awk -v seconds="$1" 'BEGIN { printf "%.2f", (seconds - 5) / 60 }'
 
 export PYTHONPATH=$project:$site PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1 PIP_CONFIG_FILE=/dev/null
 limit=$(awk -v minutes="$minutes" 'BEGIN { printf "%d", 60 * minutes }')
-unpack 2>&1 | tee "$out/$part.log"
+{ nvidia-smi --query-gpu=name,driver_version --format=csv,noheader || echo 'no GPU found'; } \
+    2>&1 | tee "$out/$part.log"
+unpack 2>&1 | tee -a "$out/$part.log"
 status=${PIPESTATUS[0]}
 unpacked=$SECONDS
 if [ "$status" = 0 ]; then
