@@ -17,6 +17,7 @@ MOST_KERNELS = 25
 MOST_GAPS = 5
 STEPS = 3
 NAME_LENGTH = 110
+IN_ALL_NAMES = ('void ', 'at::native::', '(anonymous namespace)::')
 # The kinds of kernels by a part of their names, the first that fits.
 KINDS = {
     'attention': ('flash', 'fmha', 'attention', 'softmax'),
@@ -118,12 +119,9 @@ def longest(kernels: Sequence[Kernel], by: str, steps: int) -> list[dict]:
 
 def short(name: str) -> str:
     """A kernel's name without what all have, for a cell of a table."""
-    name = (
-        name.removeprefix('void ')
-        .replace('at::native::', '')
-        .replace('(anonymous namespace)::', '')
-        .replace('|', '/')
-    )
+    for part in IN_ALL_NAMES:
+        name = name.replace(part, '')
+    name = name.replace('|', '/')
     return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + '…'
 
 
