@@ -162,7 +162,7 @@ class BootMAE(BaseSelfSupervisor):
         if isinstance(self.teacher, MomentumTeacher):
             settings['teacher_decay'] = self.teacher.decay
         like = next(iter(log.values()))
-        return {**log, **{name: like.new_tensor(value) for name, value in settings.items()}}
+        return {**log, **{name: torch.full_like(like, value) for name, value in settings.items()}}
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """The loss to minimise, and the log: every value averaged over the processes, as a float.
