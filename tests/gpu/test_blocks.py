@@ -68,6 +68,7 @@ def test_compiled_blocks_compute_the_same_and_are_compiled_once(device, monkeypa
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
 def test_checkpointed_blocks_compute_the_same(dtype, device):
     """With drop path, which must draw the same samples the second time."""
+    torch.use_deterministic_algorithms(True)
     results, calls = [], []
     for hook in (None, BlockCheckpointHook()):
         model = model_with(hook, device, backbone=with_drop_path())
@@ -75,7 +76,7 @@ def test_checkpointed_blocks_compute_the_same(dtype, device):
         with torch.autocast(device.type, getattr(torch, dtype), enabled=dtype != 'float32'):
             results.append(step(model, device))
     assert len(calls) == 3
-    assert_close(results[1], results[0], 1e-5 if dtype == 'float32' else 1e-2)
+    assert_close(results[1], results[0], 1e-5 if dtype == 'float32' else 0.02)
 
 
 def with_drop_path() -> dict[str, Tensor]:
