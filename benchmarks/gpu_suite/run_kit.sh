@@ -9,7 +9,7 @@
 #
 # MINUTES are for everything, unpacking included; what there is by then stays in OUT, the log beside
 # it. More options go to pytest or to the script. The exit status is that of the part, 124 if it was
-# cut off. What is unpacked is kept in a temporary folder for the next call.
+# cut off. Wheels and photographs stay unpacked in a temporary folder for the next call.
 set -uo pipefail
 
 part=${1:-}
@@ -30,7 +30,9 @@ mkdir -p "$out"
 out=$(realpath "$out")
 work=${TMPDIR:-/tmp}/bootmae_kit_$UID
 site=$work/site
-project=$work/project
+mkdir -p "$work"
+project=$(mktemp -d "$work/project.XXXXXX")  # of this run alone, as another may go on beside it
+trap 'rm -rf "$project"' EXIT
 photos=$work/photos
 python=$(command -v python3)
 
@@ -42,8 +44,6 @@ unpack() {
             "$kit"/wheels/*.whl || return
         touch "$site/complete"
     fi
-    rm -rf "$project"
-    mkdir -p "$project"
     tar -xzf "$kit/project.tar.gz" -C "$project" || return
     if [ "$part" = study ] && [ ! -f "$photos/complete" ]; then
         rm -rf "$photos"
