@@ -9,7 +9,7 @@ from torch import Tensor
 def to_device(values: Tensor, device: torch.device) -> Tensor:
     """A copy for which the host does not wait: to a GPU from pinned memory, since CUDA may wait for
     all that went before where larger parts of other memory are copied."""
-    if device.type == 'cuda' and not values.is_pinned():
+    if device.type == 'cuda' and values.device.type == 'cpu' and not values.is_pinned():
         values = values.pin_memory()
     return values.to(device, non_blocking=True)
 
