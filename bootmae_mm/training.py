@@ -8,6 +8,7 @@ from .engine.build import build_runner, is_first_process, leave_process_group
 from .engine.resume import TrainingStopped
 from .engine.run_files import checkpoints
 from .preflight.config.check import check_config
+from .preflight.data.hook import check_before_training
 from .preflight.data.paths import check_config_paths
 
 
@@ -15,8 +16,8 @@ def train(cfg: Config) -> None:
     """Train as ``cfg`` says, and leave the process group properly.
 
     Raises:
-        ValueError: If ``cfg`` has keys or values that nothing knows, or data that it names is
-            missing or malformed.
+        ValueError: If ``cfg`` has keys or values that nothing knows, data that it names is missing
+            or malformed, or its parts do not fit each other.
         TrainingStopped: A ``SystemExit``, if a signal ended the run before its time.
     """
     if is_first_process():
@@ -24,7 +25,9 @@ def train(cfg: Config) -> None:
         check_config_paths(cfg)
     code = None
     try:
-        build_runner(cfg).train()
+        runner = build_runner(cfg)
+        check_before_training(runner, cfg)
+        runner.train()
     except TrainingStopped as stop:
         code = stop.code
     leave_process_group()

@@ -31,7 +31,7 @@ def check_dataset(dataset, model: nn.Module, split: str) -> None:
         ValueError: At the first thing that is wrong.
     """
     num_classes = head_classes(model)
-    for part in _parts(dataset):
+    for part in parts_of(dataset):
         kinds = {base.__name__ for base in type(part).__mro__}
         if 'BaseSegDataset' in kinds:
             _check_number_of_classes(part, num_classes, split)
@@ -40,6 +40,7 @@ def check_dataset(dataset, model: nn.Module, split: str) -> None:
             _check_number_of_classes(part, num_classes, split)
             _check_detection(part, getattr(model, 'with_mask', False), split)
         elif 'CustomDataset' in kinds:
+            _check_number_of_classes(part, num_classes, split)
             _check_classification(part, num_classes, split)
 
 
@@ -72,7 +73,8 @@ def head_classes(model: nn.Module) -> dict[str, int]:
     return found
 
 
-def _parts(dataset) -> Iterator:
+def parts_of(dataset) -> Iterator:
+    """The data sets proper inside a wrapper such as ``ConcatDataset``; else the data set."""
     inner = getattr(dataset, 'datasets', None)
     if inner is None and hasattr(dataset, 'dataset'):
         inner = [dataset.dataset]
@@ -80,7 +82,7 @@ def _parts(dataset) -> Iterator:
         yield dataset
     else:
         for part in inner:
-            yield from _parts(part)
+            yield from parts_of(part)
 
 
 def _classes(dataset) -> tuple[str, ...] | None:

@@ -1,6 +1,9 @@
 """What the checks of data on disk share: findings, listing, sampling, decoding."""
 
+import math
 import os
+import random
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -113,19 +116,25 @@ def missing_folders(root: Path, folders: Sequence[str], inner: Sequence[str]) ->
         yield Finding('error', f'Expected a folder {folder!r} in {str(root)!r}, found none.')
 
 
-def spot_check(what: str, paths: Sequence[Path], sample: int) -> Finding:
-    """Decode an evenly spaced sample of image files."""
-    failures = []
-    paths = evenly_spaced(paths, sample)
-    for path in paths:
+def spot_check(
+    what: str, paths: Sequence[str | Path], sample: int, seconds: float = math.inf
+) -> Finding:
+    """Decode an evenly spaced sample of image files, in a random order that ends after so many
+    seconds."""
+    failures, count, start = [], 0, time.monotonic()
+    sampled = evenly_spaced(paths, sample)
+    for path in random.Random(0).sample(sampled, len(sampled)):
+        count += 1
         try:
             decode(path)
         except ValueError as reason:
             failures.append(f'{path} ({reason})')
+        if time.monotonic() - start > seconds:
+            break
     if failures:
         return Finding(
             'error',
-            f'{what}: {len(failures)} of {len(paths)} sampled images cannot be decoded: '
-            f'{some(failures)}; copy or unpack them again.',
+            f'{what}: {len(failures)} of {count} sampled images cannot be decoded: '
+            f'{some(sorted(failures))}; copy or unpack them again.',
         )
-    return Finding('ok', f'{what}: {len(paths)} sampled images decode.')
+    return Finding('ok', f'{what}: {count} sampled images decode.')
