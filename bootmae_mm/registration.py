@@ -13,6 +13,7 @@ from importlib.util import find_spec
 MODULES = (
     'data.cropping',
     'data.dataset',
+    'data.label_maps',
     'data.loading',
     'data.sampling',
     'encoder.vit',

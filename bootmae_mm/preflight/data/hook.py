@@ -63,7 +63,8 @@ class DataCheckHook(Hook):
             model = model.module
         try:
             for split, dataset in datasets.items():
-                check_dataset(dataset, model, split)
+                for finding in check_dataset(dataset, model, split):
+                    runner.logger.warning(finding.sentence)
             if len(datasets) == 2:
                 check_same_classes(*datasets.values())
         except ValueError as error:
