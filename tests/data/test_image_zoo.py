@@ -13,8 +13,9 @@ from mmengine.hooks import Hook
 from PIL import Image, ImageFile
 
 from bootmae_mm.data import jpeg, loading
-from bootmae_mm.data.dataset import conversion, find_images
 from bootmae_mm.data.loading import UnreadableImage, read_image
+from bootmae_mm.data.search import find_images
+from bootmae_mm.data.unreadable import conversion
 from bootmae_mm.engine.build import build_runner
 from bootmae_mm.monitors.image_report import on_one_line
 from tests.helpers.image_bytes import TOLERANCE, Specimen, encoded
