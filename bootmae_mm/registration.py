@@ -43,6 +43,7 @@ MODULES = (
     'pretrain.masking',
     'pretrain.teacher',
     'reports.run.hook',
+    'transfer.label_map_files',
     'transfer.probe',
     'transfer.pyramid',
     'visualization.hook',

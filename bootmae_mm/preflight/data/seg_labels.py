@@ -16,12 +16,12 @@ class CheckSegLabels(BaseTransform):
     loads it, passes.
 
     Args:
-        num_classes: Number of classes of the decode head; by default that of the data set, which
-            :class:`~bootmae_mm.data.label_maps.SegmentationFolders` gives.
+        num_classes: Number of classes of the decode head; by default that of the data set, where
+            it tells, as :class:`~bootmae_mm.data.label_maps.SegmentationFolders` does.
         ignore_index: The label of pixels without loss.
 
     Raises:
-        ValueError: See :func:`.labels.check_seg_labels`; or if no number of classes is known.
+        ValueError: See :func:`.labels.check_seg_labels`.
     """
 
     def __init__(self, num_classes: int | None = None, ignore_index: int = 255) -> None:
@@ -30,14 +30,9 @@ class CheckSegLabels(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Check ``results['gt_seg_map']``."""
-        if 'seg_map_path' not in results:
-            return results
         num_classes = self.num_classes or results.get('num_classes')
-        if num_classes is None:
-            raise ValueError(
-                'Expected the number of classes of the head in CheckSegLabels, found none, and '
-                'this kind of data set does not tell its own; set num_classes of CheckSegLabels.'
-            )
+        if 'seg_map_path' not in results or num_classes is None:
+            return results
         check_seg_labels(
             results['gt_seg_map'],
             num_classes,
