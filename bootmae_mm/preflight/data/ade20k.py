@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import Finding, count_finding, decode, evenly_spaced, list_files, missing_folders, some
+from ...data.files import list_images, some
+from .files import Finding, count_finding, decode, evenly_spaced, missing_folders
 
 LAYOUT = """\
 ADEChallengeData2016/
@@ -73,7 +74,7 @@ def _check_split(
 
 
 def _stems(folder: Path, extension: str) -> list[str]:
-    return [os.path.splitext(name)[0] for name in list_files(folder, (extension,))[0]]
+    return [os.path.splitext(name)[0] for name in list_images(folder, (extension,)).images]
 
 
 def _spot_check(split: str, pairs: list[tuple[Path, Path]], num_classes: int) -> Finding:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch import nn
 
-from .files import decode, evenly_spaced, missing_files, some
+from ...data.files import some
+from .files import decode, evenly_spaced, missing_files
 from .seg_labels import check_seg_labels
 
 # Attributes that hold heads with the classes of the data set, in all three toolboxes.
