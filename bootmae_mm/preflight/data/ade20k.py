@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ...data.files import some
 from ...data.label_files import IGNORED, LabelPairs, pair_label_maps, read_label_map
-from .files import Finding, count_finding, evenly_spaced, missing_folders, some
+from .files import Finding, count_finding, evenly_spaced, missing_folders
 from .labels import LabelRule, pair_findings
 
 LAYOUT = """\

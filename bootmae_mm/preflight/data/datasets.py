@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch import nn
 
+from ...data.files import some
 from ...data.unreadable import ReplacesUnreadable
-from .files import Finding, missing_files, some
+from .files import Finding, missing_files
 from .labels import LabelRule, pair_findings
 
 # Attributes that hold heads with the classes of the data set, in all three toolboxes.

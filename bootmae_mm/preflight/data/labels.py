@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...data.files import some
 from ...data.label_files import (
     IGNORED,
     UnreadableFile,
@@ -17,7 +18,7 @@ from ...data.label_files import (
     learned_labels,
     read_label_map,
 )
-from .files import Finding, evenly_spaced, some
+from .files import Finding, evenly_spaced
 
 # Of a class that is in one map of ten, a sample of this many for each class hardly misses one.
 MAPS_PER_CLASS = 10
