@@ -11,6 +11,7 @@ from importlib.util import find_spec
 
 # Every module that registers something.
 MODULES = (
+    'data.coco',
     'data.cropping',
     'data.dataset',
     'data.label_maps',

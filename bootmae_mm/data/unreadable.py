@@ -7,7 +7,8 @@ import numpy as np
 from mmengine.logging import print_log
 from PIL import Image
 
-from .loading import UnreadableImage, read_image
+from .loading import read_image
+from .reading import UnreadableImage
 from .sampling import SampleKey, seeded
 
 MAX_UNREADABLE = 100  # tried in place of one

@@ -11,8 +11,8 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
+from ...data.files import some
 from .coco import content_findings, read_annotations
-from .files import some
 
 TOOL = 'python tools/check_data.py shows the layout to have'
 

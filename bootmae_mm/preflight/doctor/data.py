@@ -41,6 +41,6 @@ def check_folder(case: Case, dataset: ConfigDict) -> Iterator[Finding]:
             case.cfg.train_dataloader.sampler, default_args=dict(dataset=pictures, seed=0)
         )
     yield Finding('ok', f'train: {len(pictures):,} pictures in {dataset.data_root!r}.')
-    yield spot_check(
+    yield from spot_check(
         'train', [Path(pictures.get_data_info(i)['img_path']) for i in range(len(pictures))], SAMPLE
     )
