@@ -90,13 +90,17 @@ def keep_predictions(cfg: Config, out: str) -> None:
     """
     toolbox = _toolbox(cfg)
     if toolbox == 'mmseg':
-        cfg.test_evaluator.update(output_dir=out, keep_results=True)
-        return
-    if not out.endswith('.pkl'):
+        dataset = cfg.test_dataloader.dataset
+        images = (dataset.get('data_prefix') or {}).get('img_path') or ''
+        root = str(Path(dataset.get('data_root') or '').expanduser() / images)
+        writer = dict(type='LabelMapFiles', folder=out, root=root)
+    elif out.endswith('.pkl'):
+        kind = 'DumpDetResults' if toolbox == 'mmdet' else 'DumpResults'
+        writer = dict(type=kind, out_file_path=out)
+    else:
         raise ValueError(f'Expected the name of a .pkl file for the predictions, found {out!r}.')
     metrics = cfg.test_evaluator
-    dump = dict(type='DumpDetResults' if toolbox == 'mmdet' else 'DumpResults', out_file_path=out)
-    cfg.test_evaluator = [*(metrics if isinstance(metrics, list) else [metrics]), dump]
+    cfg.test_evaluator = [*(metrics if isinstance(metrics, list) else [metrics]), writer]
 
 
 def _toolbox(cfg: Config) -> str:

@@ -11,8 +11,10 @@ from importlib.util import find_spec
 
 # Every module that registers something.
 MODULES = (
+    'data.coco',
     'data.cropping',
     'data.dataset',
+    'data.label_maps',
     'data.loading',
     'data.sampling',
     'encoder.vit',
@@ -42,6 +44,7 @@ MODULES = (
     'pretrain.masking',
     'pretrain.teacher',
     'reports.run.hook',
+    'transfer.label_map_files',
     'transfer.probe',
     'transfer.pyramid',
     'visualization.hook',

@@ -10,9 +10,10 @@ import pytest
 from mmengine.dataset import default_collate
 from torch.utils.data import DataLoader
 
-from bootmae_mm.data import dataset as module
-from bootmae_mm.data.dataset import UnlabelledImages, find_images
+from bootmae_mm.data import search
+from bootmae_mm.data.dataset import UnlabelledImages
 from bootmae_mm.data.sampling import EpochSampler, SampleKey
+from bootmae_mm.data.search import find_images
 from tests.helpers.images import write_images
 from tests.helpers.mixed_folders import BAD, CONVERTED, write_bad, write_odd
 from tests.helpers.samples import PIPELINE, digest
@@ -44,7 +45,7 @@ def logged(monkeypatch) -> list:
         assert logger == 'current', 'print_log prints without a logger'
         messages.append((level, message))
 
-    monkeypatch.setattr(module, 'print_log', log)
+    monkeypatch.setattr(search, 'print_log', log)
     return messages
 
 

@@ -11,8 +11,10 @@ from mmpretrain.structures import DataSample
 from PIL import Image
 from torch.utils.data import Dataset
 
-from ...data.loading import UnreadableImage, read_image
-from ...preflight.data.files import decode, list_files, some
+from ...data.files import list_images, some
+from ...data.loading import read_image
+from ...data.reading import UnreadableImage
+from ...preflight.data.files import decode
 from ...preflight.data.seg_labels import check_seg_labels
 from .segmentation import IGNORED
 
@@ -98,8 +100,8 @@ def pairs_of(images: str, labels: str) -> list[tuple[str, str]]:
     Raises:
         ValueError: If there are no images, or one has no label map.
     """
-    names, _ = list_files(images, IMAGES)
-    maps = {os.path.splitext(name)[0]: name for name in list_files(labels, MAPS)[0]}
+    names = list_images(images, IMAGES).images
+    maps = {os.path.splitext(name)[0]: name for name in list_images(labels, MAPS).images}
     if not names:
         raise ValueError(
             f'Expected images ({", ".join(IMAGES)}) in {images!r}, found none; correct images.'

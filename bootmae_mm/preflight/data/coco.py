@@ -6,15 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .files import (
-    Finding,
-    count_finding,
-    decode,
-    evenly_spaced,
-    missing_files,
-    missing_folders,
-    some,
-)
+from ...data.files import some
+from .files import Finding, count_finding, decode, evenly_spaced, missing_files, missing_folders
 
 LAYOUT = """\
 coco/

@@ -10,15 +10,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch import nn
 
-from .files import decode, evenly_spaced, missing_files, some
-from .seg_labels import check_seg_labels
+from ...data.files import some
+from ...data.unreadable import ReplacesUnreadable
+from .files import Finding, missing_files
+from .labels import LabelRule, pair_findings
 
 # Attributes that hold heads with the classes of the data set, in all three toolboxes.
 HEADS = ('head', 'decode_head', 'auxiliary_head', 'bbox_head', 'mask_head')
 SAMPLE = 20
 
 
-def check_dataset(dataset, model: nn.Module, split: str) -> None:
+def check_dataset(dataset, model: nn.Module, split: str) -> list[Finding]:
     """Check a data set, or all those inside a wrapper such as ``ConcatDataset``.
 
     Args:
@@ -27,21 +29,25 @@ def check_dataset(dataset, model: nn.Module, split: str) -> None:
         model: Classifier, segmentor or detector, without the wrapper of distributed training.
         split: 'train', 'val' or 'test', for the messages.
 
+    Returns:
+        Warnings: what is worth a look and may be meant.
+
     Raises:
         ValueError: At the first thing that is wrong.
     """
-    num_classes = head_classes(model)
+    warnings, num_classes = [], head_classes(model)
     for part in parts_of(dataset):
         kinds = {base.__name__ for base in type(part).__mro__}
-        if 'BaseSegDataset' in kinds:
+        if kinds & {'BaseSegDataset', 'SegmentationFolders'}:
             _check_number_of_classes(part, num_classes, split)
-            _check_segmentation(part, num_classes, split)
+            warnings += _check_segmentation(part, num_classes, split)
         elif 'BaseDetDataset' in kinds:
             _check_number_of_classes(part, num_classes, split)
             _check_detection(part, getattr(model, 'with_mask', False), split)
         elif 'CustomDataset' in kinds:
             _check_number_of_classes(part, num_classes, split)
             _check_classification(part, num_classes, split)
+    return warnings
 
 
 def check_same_classes(train, val) -> None:
@@ -149,47 +155,38 @@ def _check_classification(dataset, num_classes: dict[str, int], split: str) -> N
             )
 
 
-def _check_segmentation(dataset, num_classes: dict[str, int], split: str) -> None:
+def _check_segmentation(dataset, num_classes: dict[str, int], split: str) -> list[Finding]:
     infos = list(_infos(dataset))
     _check_files(dataset, [info['img_path'] for info in infos], 'image', split)
     maps = [info for info in infos if info.get('seg_map_path')]
     _check_files(dataset, [info['seg_map_path'] for info in maps], 'label map', split)
-    if not num_classes:
-        return
-    for info in evenly_spaced(maps, SAMPLE):
-        if _is_local(dataset, info['seg_map_path']):
-            check_seg_labels(
-                _load_labels(info),
-                min(num_classes.values()),
-                info['seg_map_path'],
-                dataset.ignore_index,
-                info['reduce_zero_label'],
-            )
-
-
-def _load_labels(info: dict) -> np.ndarray:
-    """A label map as mmseg's ``LoadAnnotations`` makes it, but larger labels than 255 stay."""
-    path = info['seg_map_path']
-    try:
-        labels = np.asarray(decode(path)).astype(np.int64)
-    except ValueError as reason:
+    pairs = [
+        (info['img_path'], info['seg_map_path'])
+        for info in maps
+        if _is_local(dataset, info['seg_map_path'])
+    ]
+    if not num_classes or not pairs:
+        return []
+    number = min(num_classes.values())
+    if number == 1:
         raise ValueError(
-            f'Expected an image with labels, found {path!r} that cannot be decoded ({reason}); '
-            'copy or unpack it again.'
-        ) from reason
-    if labels.ndim != 2:
-        raise ValueError(
-            f'Expected one channel of labels, found {labels.shape[2]} in {path!r}; convert colours '
-            'to class indices.'
+            'Expected at least 2 classes to tell apart, found 1 in num_classes of the heads, whose '
+            'loss is 0 whatever they say; make the background a class, too: labels 0 and 1 with '
+            'reduce_zero_label=False, or 1 and 2.'
         )
-    if info['reduce_zero_label']:
-        labels = np.where(np.isin(labels, (0, 255)), 255, labels - 1)
-    if info.get('label_map'):
-        mapped = labels.copy()
-        for old, new in info['label_map'].items():
-            mapped[labels == old] = new
-        labels = mapped
-    return labels
+    rule = LabelRule(
+        number,
+        dataset.reduce_zero_label,
+        dataset.label_map,
+        _classes(dataset),
+        dataset.ignore_index,
+    )
+    replaces = isinstance(dataset, ReplacesUnreadable) and not dataset.test_mode
+    findings = [*pair_findings(pairs, rule, split, SAMPLE, replaces)]
+    errors = [finding.sentence for finding in findings if finding.level == 'error']
+    if errors:
+        raise ValueError(errors[0])
+    return [finding for finding in findings if finding.level == 'warning']
 
 
 def _check_detection(dataset, with_mask: bool, split: str) -> None:

@@ -1,10 +1,10 @@
-"""ImageNet-1K, or another data set of class folders, as mmpretrain reads it."""
+"""ImageNet-1K, or another data set of class folders, for :class:`.image_folders.ImageFolders`."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from .files import IMAGE_EXTENSIONS, Finding, count_finding, list_files, missing_folders, some
-from .files import spot_check as spot_check_images
+from ...data.files import class_folders, list_images, some
+from .files import Finding, count_finding, left_out, missing_folders, spot_check
 
 LAYOUT = """\
 imagenet/
@@ -31,7 +31,7 @@ def check(root: str | Path, num_classes: int = NUM_CLASSES, sample: int = 20) ->
     classes = {}
     for split, expected in NUM_IMAGES.items():
         if (root / split).is_dir():
-            classes[split] = _class_folders(root / split)
+            classes[split] = class_folders(root / split)
             expected = expected if num_classes == NUM_CLASSES else None
             yield from _check_split(root, split, classes[split], num_classes, expected, sample)
     if all(classes.get(split) for split in NUM_IMAGES) and classes['train'] != classes['val']:
@@ -43,16 +43,13 @@ def check(root: str | Path, num_classes: int = NUM_CLASSES, sample: int = 20) ->
         )
 
 
-def _class_folders(folder: Path) -> list[str]:
-    return sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith('.'))
-
-
 def _check_split(
     root: Path, split: str, classes: list[str], num_classes: int, expected: int | None, sample: int
 ) -> Iterator[Finding]:
-    names, others = list_files(root / split, IMAGE_EXTENSIONS)
+    found = list_images(root / split)
+    names = found.images
     if not classes:
-        yield _without_classes(root, split, names, others)
+        yield _without_classes(root, split, names, found.others)
         return
     if len(classes) == num_classes:
         yield Finding('ok', f'{split}: {num_classes:,} class folders.')
@@ -73,14 +70,10 @@ def _check_split(
     empty = [name for name in classes if name not in filled]
     if empty:
         yield Finding('error', f'{split}: no image in {len(empty):,} class folders: {some(empty)}.')
-    if others:
-        yield Finding(
-            'warning',
-            f'{split}: {len(others):,} files are not images by their name: {some(others)}.',
-        )
+    yield from left_out(split, found)
     if names:
         yield count_finding(split, len(names), expected)
-        yield spot_check_images(split, [root / split / name for name in names], sample)
+        yield from spot_check(split, [root / split / name for name in names], sample)
 
 
 def _without_classes(root: Path, split: str, names: list[str], others: list[str]) -> Finding:

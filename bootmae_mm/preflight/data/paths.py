@@ -11,8 +11,8 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
+from ...data.files import some
 from .coco import content_findings, read_annotations
-from .files import some
 
 TOOL = 'python tools/check_data.py shows the layout to have'
 
@@ -183,5 +183,6 @@ def _check_instances(setting: str, dataset) -> None:
 CHECKS = {
     'CustomDataset.load_data_list': _check_image_list,
     'BaseSegDataset.load_data_list': _check_label_maps,
+    'SegmentationFolders.load_data_list': lambda setting, dataset: None,  # it says so itself
     'CocoDataset.load_data_list': _check_instances,
 }

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from ...data.dataset import UnlabelledImages
+from ...data.unreadable import ReplacesUnreadable
 from ..data.datasets import check_dataset, check_same_classes, parts_of
 from ..data.files import Finding, evenly_spaced, spot_check
 from .case import Case, in_words
@@ -20,7 +20,7 @@ def check_data(case: Case) -> Iterator[Finding]:
             yield Finding('error', f'{split}: {in_words(dataset)}')
             continue
         try:
-            check_dataset(dataset, model, split)
+            yield from check_dataset(dataset, model, split)
         except ValueError as error:
             yield Finding('error', f'{split}: {error}')
             continue
@@ -45,10 +45,10 @@ def check_pictures(case: Case) -> Iterator[Finding]:
     for split, dataset in case.datasets.items():
         paths = [] if isinstance(dataset, Exception) else some_pictures(dataset)
         if paths:
-            finding = spot_check(split, paths, SAMPLE, SECONDS)
-            if finding.level == 'error' and split == 'train' and replaces_unreadable(dataset):
-                finding = finding._replace(level='warning')
-            yield finding
+            replaced = split == 'train' and replaces_unreadable(dataset)
+            for finding in spot_check(split, paths, SAMPLE, SECONDS):
+                error = finding.level == 'error'
+                yield finding._replace(level='warning') if error and replaced else finding
 
 
 def some_pictures(dataset) -> list[str]:
@@ -63,4 +63,4 @@ def some_pictures(dataset) -> list[str]:
 
 def replaces_unreadable(dataset) -> bool:
     """Whether training goes on without a file that cannot be read, and counts it."""
-    return all(isinstance(part, UnlabelledImages) for part in parts_of(dataset))
+    return all(isinstance(part, ReplacesUnreadable) for part in parts_of(dataset))

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from ...data.files import some
 from ..data.datasets import head_classes, parts_of
-from ..data.files import Finding, some
+from ..data.files import Finding
 from .case import Case, in_words
 
 LOSSES = ('loss_module', 'loss_cls', 'loss_decode')

@@ -13,10 +13,11 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose
 from mmengine.runner import Runner
 
+from ...data.files import some
 from ...data.synthetic.generated import generate_data
 from ...encoder import BootMAEViT
 from ...engine.build import build_runner
-from ..data.files import Finding, evenly_spaced, some
+from ..data.files import Finding, evenly_spaced
 from ..planning.measuring import shorten
 from .case import Case
 from .metrics import check_class_numbers, check_metrics

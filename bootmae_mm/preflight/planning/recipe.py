@@ -15,7 +15,7 @@ from .arithmetic import Measurement, Recipe
 PUBLISHED = {
     'UnlabelledImages': 1_281_167,
     'ImageNet': 1_281_167,
-    'ADE20KDataset': 20_210,
+    'ADE20K': 20_210,
     'CocoDataset': 117_266,
 }
 

@@ -22,7 +22,7 @@ FOLDERS = ('pretrain', 'finetune', 'linear', 'seg', 'det')
 TRAINING_DATA = {
     'UnlabelledImages': 'ImageNet-1k',
     'ImageNet': 'ImageNet-1k',
-    'ADE20KDataset': 'ADE20K',
+    'ADE20K': 'ADE20K',
     'CocoDataset': 'COCO',
 }
 # OpenMMLab's names of a task and its score.

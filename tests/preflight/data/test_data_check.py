@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bootmae_mm.data.dataset import IMAGE_EXTENSIONS
+from bootmae_mm.data.files import list_images, some
 from bootmae_mm.preflight.data import ade20k, coco, imagenet, pictures
-from bootmae_mm.preflight.data.files import evenly_spaced, list_files, missing_files, some
+from bootmae_mm.preflight.data.files import evenly_spaced, missing_files
 from tests.helpers.data_cases import TRAIN_JSON, cut, edit_json
 from tests.helpers.dense_data import write_ade20k, write_coco
 from tests.helpers.images import write_images
@@ -249,7 +249,6 @@ def test_a_box_may_reach_out_by_a_pixel(tmp_path):
 
 
 def test_a_folder_of_pictures(tmp_path):
-    assert pictures.EXTENSIONS == IMAGE_EXTENSIONS
     write_images(tmp_path / 'a/b', 3)
     (tmp_path / 'notes.txt').touch()
     levels = [finding.level for finding in pictures.check(tmp_path)]
@@ -261,12 +260,18 @@ def test_a_folder_of_pictures(tmp_path):
 
 
 def test_listing_follows_links_once_and_leaves_out_hidden_files(tmp_path):
-    for name in ('b/x.JPG', 'a.png', '.hidden.png', '.git/y.png', 'b/notes.md'):
+    hidden = ['.git/', '.hidden.png', '__MACOSX/', 'b/._x.JPG', 'b/Thumbs.db']
+    names = ['b/x.JPG', 'a.png', '.git/y.png', '__MACOSX/._x.JPG', 'b/notes.md']
+    for name in [*names, *(name for name in hidden if not name.endswith('/'))]:
         path = tmp_path / 'data' / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     (tmp_path / 'data/b/loop').symlink_to(tmp_path / 'data')
-    assert list_files(tmp_path / 'data', ('.jpg', '.png')) == (['a.png', 'b/x.JPG'], ['b/notes.md'])
+    found = list_images(tmp_path / 'data', ('.jpg', '.png'))
+    assert found == (['a.png', 'b/x.JPG'], ['b/notes.md'], hidden, [])
+    sentences = list(found.left_out())
+    assert sentences[0].startswith('1 files that are not images') and len(sentences) == 2
+    assert sentences[1].startswith('5 files and folders that are hidden')
     there, gone = str(tmp_path / 'data/a.png'), str(tmp_path / 'none/a.png')
     assert missing_files([gone, there, there + 'x']) == [gone, there + 'x']
 
