@@ -86,13 +86,14 @@ def average_findings(case: Case, name: str, hook: Mapping) -> Iterator[Finding]:
     if left <= MOST_OF_WEIGHTS:
         yield Finding('ok', f'{left:.2g} of their start is left in the averaged weights.')
         return
-    momentum = min(0.5, TIMES / updates)
+    advice = f'leave {name} out'
+    if updates > 2 * TIMES:
+        advice = f'set {name}.momentum={TIMES / updates:.2g}, or {advice}'
     yield Finding(
         'warning',
         'Expected averaged weights (EMA), which are evaluated and kept, that have learned, found '
         f'that {left:.0%} of their start is left after {updates:,} updates with {name}.momentum='
-        f'{hook.get("momentum", 0.0002):.3g}; set {name}.momentum={momentum:.2g}, or leave {name} '
-        'out.',
+        f'{hook.get("momentum", 0.0002):.3g}; {advice}.',
     )
 
 

@@ -68,9 +68,8 @@ def check_step(case: Case) -> Iterator[Finding]:
     pictures = f'{cfg.train_dataloader.batch_size} {"of its" if dataset else "generated"} pictures'
     what, seconds = ', '.join([pictures, *reduced]), time.perf_counter() - start
     yield Finding('ok', f'Loss {loss:.3f} after {seconds:.0f} s: {what}.')
-    yield from validation_findings(
-        case, [name.removeprefix('val/') for name in values if name.startswith('val/')]
-    )
+    measured = [name.removeprefix('val/') for name in values if name.startswith('val/')]
+    yield from validation_findings(case, [m for m in measured if m not in ('time', 'data_time')])
 
 
 def validation_findings(case: Case, metrics: list[str]) -> Iterator[Finding]:
