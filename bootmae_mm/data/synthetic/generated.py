@@ -52,7 +52,7 @@ def generate_data(cfg: Config, root: Path, count: int) -> str:
             root / dataset.data_prefix.seg_map_path, size, count, len(class_names(scope, dataset))
         )
         dataset.data_root = str(root)
-    elif dataset.type == 'CocoDataset':
+    elif dataset.type in ('CocoDataset', 'CocoInstances'):
         size = write_pictures(root / dataset.data_prefix.img, (640, 480), count)
         write_instances(root / dataset.ann_file, size, count, class_names(scope, dataset))
         dataset.data_root = str(root)
