@@ -29,6 +29,7 @@ MODULES = (
     'engine.resume.runner',
     'engine.resume.stopping',
     'engine.total_batch',
+    'engine.warm_up',
     'monitors.data_wait',
     'monitors.health.hook',
     'monitors.image_report',

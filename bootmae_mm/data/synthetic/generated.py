@@ -58,7 +58,7 @@ def generate_data(cfg: Config, root: Path, count: int) -> str:
             int(built.reduce_zero_label),
         )
         dataset.data_root = str(root)
-    elif dataset.type == 'CocoDataset':
+    elif dataset.type in ('CocoDataset', 'CocoInstances'):
         size = write_pictures(root / dataset.data_prefix.img, (640, 480), count)
         classes = list(build_empty(scope, dataset).metainfo['classes'])
         write_instances(root / dataset.ann_file, size, count, classes)

@@ -12,7 +12,8 @@ from torch import nn
 
 from ...data.files import some
 from ...data.unreadable import ReplacesUnreadable
-from .files import Finding, missing_files
+from .coco import wrong_sizes
+from .files import Finding, evenly_spaced, missing_files
 from .labels import LabelRule, pair_findings
 
 # Attributes that hold heads with the classes of the data set, in all three toolboxes.
@@ -41,7 +42,7 @@ def check_dataset(dataset, model: nn.Module, split: str) -> list[Finding]:
         if kinds & {'BaseSegDataset', 'SegmentationFolders'}:
             _check_number_of_classes(part, num_classes, split)
             warnings += _check_segmentation(part, num_classes, split)
-        elif 'BaseDetDataset' in kinds:
+        elif kinds & {'BaseDetDataset', 'CocoInstances'}:
             _check_number_of_classes(part, num_classes, split)
             _check_detection(part, getattr(model, 'with_mask', False), split)
         elif 'CustomDataset' in kinds:
@@ -188,9 +189,10 @@ def _check_segmentation(dataset, num_classes: dict[str, int], split: str) -> lis
 
 
 def _check_detection(dataset, with_mask: bool, split: str) -> None:
-    paths, without_mask, num_instances = [], [], 0
+    paths, without_mask, sizes, num_instances = [], [], {}, 0
     for info in _infos(dataset):
         paths.append(info['img_path'])
+        sizes[info['img_path']] = info['width'], info['height']
         num_instances += len(info['instances'])
         if with_mask and any('mask' not in instance for instance in info['instances']):
             without_mask.append(info['img_path'])
@@ -206,5 +208,12 @@ def _check_detection(dataset, with_mask: bool, split: str) -> None:
             f'Expected a segmentation for every instance of the {split} data set, as the model has '
             f'a mask head, found instances without in {len(without_mask):,} images of '
             f'{dataset.ann_file!r}: {some(without_mask)}; take a file with segmentation or a '
-            'detector without mask head.'
+            'detector without mask head (configs/det/faster_rcnn_bootmae_vitb_1x.py).'
+        )
+    sampled = evenly_spaced([path for path in sizes if _is_local(dataset, path)], SAMPLE)
+    if wrong := wrong_sizes({path: sizes[path] for path in sampled})[0]:
+        raise ValueError(
+            f'Expected images of the {split} data set in the size that {dataset.ann_file!r} says, '
+            f'found {len(wrong)} of {len(sampled)} sampled that are not: {some(wrong)}; annotate '
+            'the upright images.'
         )

@@ -17,6 +17,7 @@ PUBLISHED = {
     'ImageNet': 1_281_167,
     'ADE20K': 20_210,
     'CocoDataset': 117_266,
+    'CocoInstances': 117_266,
 }
 
 

@@ -23,7 +23,7 @@ TRAINING_DATA = {
     'UnlabelledImages': 'ImageNet-1k',
     'ImageNet': 'ImageNet-1k',
     'ADE20K': 'ADE20K',
-    'CocoDataset': 'COCO',
+    'CocoInstances': 'COCO',
 }
 # OpenMMLab's names of a task and its score.
 NAMES = {
