@@ -13,6 +13,7 @@ from importlib.util import find_spec
 MODULES = (
     'data.cropping',
     'data.dataset',
+    'data.image_folders',
     'data.loading',
     'data.sampling',
     'encoder.vit',
