@@ -14,6 +14,7 @@ MODULES = (
     'data.coco',
     'data.cropping',
     'data.dataset',
+    'data.image_folders',
     'data.label_maps',
     'data.loading',
     'data.sampling',

@@ -1,12 +1,14 @@
 """Training as a config says, and going on with a run: what tools/train.py does."""
 
 import sys
+from contextlib import nullcontext
 
 from mmengine.config import Config
 
 from .engine.build import build_runner, is_first_process, leave_process_group
 from .engine.resume import TrainingStopped
 from .engine.run_files import checkpoints
+from .engine.run_lock import only_run
 from .preflight.config.check import check_config
 from .preflight.data.paths import check_config_paths
 
@@ -15,8 +17,8 @@ def train(cfg: Config) -> None:
     """Train as ``cfg`` says, and leave the process group properly.
 
     Raises:
-        ValueError: If ``cfg`` has keys or values that nothing knows, or data that it names is
-            missing or malformed.
+        ValueError: If ``cfg`` has keys or values that nothing knows, data that it names is missing
+            or malformed, or another run is going on in its work directory.
         TrainingStopped: A ``SystemExit``, if a signal ended the run before its time.
     """
     if is_first_process():
@@ -24,7 +26,8 @@ def train(cfg: Config) -> None:
         check_config_paths(cfg)
     code = None
     try:
-        build_runner(cfg).train()
+        with only_run(cfg.work_dir) if is_first_process() else nullcontext():
+            build_runner(cfg).train()
     except TrainingStopped as stop:
         code = stop.code
     leave_process_group()

@@ -42,9 +42,9 @@ def generate_data(cfg: Config, root: Path, count: int) -> str:
     elif scope == 'mmpretrain':
         size = write_pictures(root / 'train/class', (500, 375), count)
         cfg.train_dataloader.dataset = ConfigDict(
-            type='CustomDataset',
+            type='ImageFolders',
             data_root=str(root),
-            data_prefix='train',
+            split='train',
             pipeline=dataset.pipeline,
         )
     elif dataset.type in ('ADE20K', 'SegmentationFolders', 'ADE20KDataset'):

@@ -12,12 +12,14 @@ from torch import nn
 
 from ...data.files import some
 from ...data.unreadable import ReplacesUnreadable
+from ...engine.datasets import parts
 from .coco import wrong_sizes
 from .files import Finding, evenly_spaced, missing_files
 from .labels import LabelRule, pair_findings
 
 # Attributes that hold heads with the classes of the data set, in all three toolboxes.
 HEADS = ('head', 'decode_head', 'auxiliary_head', 'bbox_head', 'mask_head')
+LOADERS = ('LoadAnyImage', 'LoadImageFromFile')  # of three channels, if not told otherwise
 SAMPLE = 20
 
 
@@ -37,7 +39,9 @@ def check_dataset(dataset, model: nn.Module, split: str) -> list[Finding]:
         ValueError: At the first thing that is wrong.
     """
     warnings, num_classes = [], head_classes(model)
-    for part in _parts(dataset):
+    _check_channels(dataset, model, split)
+    _check_preprocessor(model, num_classes)
+    for part in parts(dataset):
         kinds = {base.__name__ for base in type(part).__mro__}
         if kinds & {'BaseSegDataset', 'SegmentationFolders'}:
             _check_number_of_classes(part, num_classes, split)
@@ -47,6 +51,7 @@ def check_dataset(dataset, model: nn.Module, split: str) -> list[Finding]:
             _check_detection(part, getattr(model, 'with_mask', False), split)
         elif 'CustomDataset' in kinds:
             _check_classification(part, num_classes, split)
+            _check_number_of_classes(part, num_classes, split)
     return warnings
 
 
@@ -79,15 +84,28 @@ def head_classes(model: nn.Module) -> dict[str, int]:
     return found
 
 
-def _parts(dataset) -> Iterator:
-    inner = getattr(dataset, 'datasets', None)
-    if inner is None and hasattr(dataset, 'dataset'):
-        inner = [dataset.dataset]
-    if inner is None:
-        yield dataset
-    else:
-        for part in inner:
-            yield from _parts(part)
+def _check_channels(dataset, model: nn.Module, split: str) -> None:
+    """Pictures have three channels, whatever is in the files."""
+    channels = getattr(getattr(model, 'backbone', None), 'in_channels', 3)
+    pipelines = [getattr(part, 'pipeline', None) for part in parts(dataset)]
+    steps = [step for pipeline in pipelines for step in getattr(pipeline, 'transforms', ())]
+    if channels != 3 and any(type(step).__name__ in LOADERS for step in steps):
+        raise ValueError(
+            f'Expected model.backbone.in_channels=3, as pictures of the {split} data set are read '
+            f'with three channels (grey ones with three alike), found {channels}; leave it at 3, '
+            'and mean and std of data_preprocessor at three values.'
+        )
+
+
+def _check_preprocessor(model: nn.Module, num_classes: dict[str, int]) -> None:
+    """A classifier's number of classes, which is said twice."""
+    number = getattr(getattr(model, 'data_preprocessor', None), 'num_classes', None)
+    for head, expected in num_classes.items():
+        if number not in (None, expected):
+            raise ValueError(
+                f'Expected data_preprocessor.num_classes={expected}, as {head}.num_classes is, '
+                f'found {number}; set both to the number of classes.'
+            )
 
 
 def _classes(dataset) -> tuple[str, ...] | None:

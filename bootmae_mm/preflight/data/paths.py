@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from ...data.coco_file import category_ids, read_instances
+from ...data.files import is_hidden, some
 from .coco import content_findings
 
 TOOL = 'python tools/check_data.py shows the layout to have'
@@ -113,6 +114,13 @@ def _check_image_list(setting: str, dataset) -> None:
         _check_lines(setting, dataset)
     elif dataset.with_label:
         classes = [entry.path for entry in os.scandir(folder) if entry.is_dir()]
+        hidden = [path for path in classes if is_hidden(os.path.basename(path))]
+        if hidden and not getattr(dataset, 'takes_keys', False):
+            raise ValueError(
+                f'Expected folders of classes in {folder!r}, found {some(hidden)}, which '
+                f'{type(dataset).__name__} would count as a class; remove it, or set '
+                f"type='ImageFolders' for {setting}, which leaves it out."
+            )
         if not any(_has_file(path, dataset.extensions) for path in classes):
             raise ValueError(
                 f'Expected images in class folders, as {setting} has no ann_file, found '

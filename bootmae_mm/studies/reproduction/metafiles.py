@@ -21,7 +21,7 @@ from .runs import Paths, Run
 FOLDERS = ('pretrain', 'finetune', 'linear', 'seg', 'det')
 TRAINING_DATA = {
     'UnlabelledImages': 'ImageNet-1k',
-    'ImageNet': 'ImageNet-1k',
+    'ImageFolders': 'ImageNet-1k',
     'ADE20K': 'ADE20K',
     'CocoInstances': 'COCO',
 }
