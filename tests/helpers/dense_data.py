@@ -126,8 +126,6 @@ def shrink_step(step: ConfigDict) -> None:
     """A step of a segmentation pipeline at an eighth of its size."""
     for name in {'scale', 'crop_size'} & step.keys():
         step[name] = tuple(length // 8 for length in step[name])
-    if 'num_classes' in step:
-        step.num_classes = len(SEG_CLASSES)
 
 
 def tiny_det(root: Path, work_dir: Path, name: str = 'det/mask_rcnn_bootmae_vitb_1x') -> Config:

@@ -143,7 +143,7 @@ def test_a_run_stops_at_its_start(mode, tmp_path):
 def test_a_good_run_is_checked_once(tmp_path, monkeypatch):
     checked = []
     monkeypatch.setattr(
-        'bootmae_mm.preflight.data.hook.check_dataset', lambda *args: checked.append(args[2])
+        'bootmae_mm.preflight.data.hook.check_dataset', lambda *args: checked.append(args[2]) or []
     )
     runner = build_runner(run_config(write_flowers(tmp_path / 'data'), 2, tmp_path / 'good'))
     runner.train()
