@@ -145,7 +145,13 @@ def test_a_config_or_file_that_does_not_fit_is_refused(finished, tmp_path):
 
 def test_segmentation_and_detection_paint_and_keep_in_their_own_ways(tmp_path):
     shown, out = str(tmp_path / 'shown'), str(tmp_path / 'out.pkl')
-    base = dict(default_hooks=dict(), visualizer=dict(), test_evaluator=dict(type='Metric'))
+    dataset = dict(data_root='data', data_prefix=dict(img_path='images'))
+    base = dict(
+        default_hooks=dict(),
+        visualizer=dict(),
+        test_dataloader=dict(dataset=dataset),
+        test_evaluator=dict(type='Metric'),
+    )
     seg, det = (Config(dict(**base, default_scope=scope)) for scope in ('mmseg', 'mmdet'))
     for cfg in (seg, det):
         evaluation.paint_predictions(cfg, shown)
@@ -154,7 +160,7 @@ def test_segmentation_and_detection_paint_and_keep_in_their_own_ways(tmp_path):
     assert (hook, seg.visualizer) == (
         dict(type='SegVisualizationHook', draw=True), dict(save_dir=shown),
     )  # fmt: skip
-    assert seg.test_evaluator == dict(type='Metric', output_dir=out, keep_results=True)
+    assert seg.test_evaluator[1:] == [dict(type='LabelMapFiles', folder=out, root='data/images')]
     assert det.default_hooks.visualization == dict(
         type='DetVisualizationHook', draw=True, test_out_dir=shown
     )

@@ -12,11 +12,10 @@ import numpy as np
 from PIL import Image
 
 from .files import Listing, list_images, some
+from .reading import UnreadableImage, upright, upright_size
 
 IGNORED = 255  # the label of pixels without loss
 NO_LABEL_OF_16_BITS = 65535
-ORIENTATION = 0x112  # EXIF's number of it
-ON_THE_SIDE = (5, 6, 7, 8)  # orientations that swap width and height
 
 
 class UnreadableFile(ValueError):
@@ -131,8 +130,6 @@ def read_label_map(path: str | Path) -> np.ndarray:
         UnreadableFile: If the file cannot be decoded, with the reason.
         ValueError: If it holds no labels.
     """
-    from .loading import upright  # late, as it draws in mmcv
-
     try:
         with Image.open(path) as file:
             kind, image = file.format, upright(file)
@@ -217,6 +214,6 @@ def is_on_its_side(path: str | Path) -> bool:
     """Whether a picture is stored with width and height swapped, as EXIF tells."""
     try:
         with Image.open(path) as file:
-            return file.getexif().get(ORIENTATION) in ON_THE_SIDE
-    except Exception:  # decoders raise almost anything; a damaged file is told of elsewhere
+            return file.size != upright_size(path)
+    except (OSError, UnreadableImage):  # a damaged file is told of elsewhere
         return False

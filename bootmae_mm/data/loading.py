@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
-from mmpretrain.registry import TRANSFORMS
+from mmengine.registry import TRANSFORMS
 from torchvision.io import decode_jpeg
 
 from .jpeg import START_OF_IMAGE, is_plain

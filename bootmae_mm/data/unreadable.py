@@ -7,6 +7,7 @@ import numpy as np
 from mmengine.logging import print_log
 from PIL import Image
 
+from .errors import DataError
 from .loading import read_image
 from .reading import UnreadableImage
 from .sampling import SampleKey, seeded
@@ -55,16 +56,16 @@ class ReplacesUnreadable:
             if not self.test_mode:
                 note(sample, info, issues)
             return sample
-        raise ValueError(
+        raise DataError(
             f'Expected readable images, found none among {len({path for path, *_ in issues})} '
             f'files, the last {issues[-1][0]!r} ({issues[-1][2]}); check '
             f'data_root={self.data_root!r}.'
         )
 
 
-def unreadable_in_evaluation(path: str, reason: str) -> ValueError:
+def unreadable_in_evaluation(path: str, reason: str) -> DataError:
     """What to say of a file that a number was to be measured with."""
-    return ValueError(
+    return DataError(
         f'Expected every file readable that is evaluated on, found {path!r} that is not '
         f'({reason}); copy or unpack it again, or remove it.'
     )

@@ -78,7 +78,7 @@ def test_segmentation(name, recipe):
     assert cfg.model.test_cfg == dict(mode='slide', crop_size=(512, 512), stride=(341, 341))
     steps = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
     assert list(steps) == [
-        *('LoadImageFromFile', 'LoadAnnotations', 'CheckSegLabels', 'RandomResize', 'RandomCrop'),
+        *('LoadAnyImage', 'LoadLabelMap', 'CheckSegLabels', 'RandomResize', 'RandomCrop'),
         *('RandomFlip', 'PhotoMetricDistortion', 'PackSegInputs'),
     ]
     resize, crop = steps['RandomResize'], steps['RandomCrop']

@@ -57,8 +57,8 @@ def test_the_schedule_of_the_recipe(name, recipe):
     assert tuple(optimizer.betas) == (0.9, 0.999)
     assert cfg.optim_wrapper.paramwise_cfg == dict(layer_decay_rate=recipe['decay'])
     assert (cfg.optim_wrapper.type, cfg.optim_wrapper.dtype) == ('AutocastOptimWrapper', 'bfloat16')
-    total, average, data = hook_list(cfg.custom_hooks)
-    assert data.type == 'DataCheckHook'
+    total, average, data, images = hook_list(cfg.custom_hooks)
+    assert (data.type, images.type) == ('DataCheckHook', 'ImageReportHook')
     assert total == dict(type='TotalBatchHook', total_batch_size=recipe['total'])
     assert accumulation(recipe['total'], cfg.train_dataloader.batch_size, 8) == 1
     assert average.type == 'OptimizerStepEMAHook'

@@ -255,8 +255,8 @@ HELD = {
         'seg', lambda r: labels(r, 1000, np.uint16), NO_CLASSES, segmentor(), 'found 1000 in',
     ),
     'colours as labels': (
-        'seg', lambda r: labels(r, 1, channels=(3,)), {}, segmentor(),
-        'one channel of labels, found 3 in .*0.png',
+        'seg', lambda r: labels(r, (1, 2, 3), channels=(3,)), {}, segmentor(),
+        r'one channel of labels, found colours \(RGB\) in .*0.png',
     ),
     'a truncated label map': (
         'seg', lambda r: cut(r / 'annotations/training/0.png'), {}, segmentor(),

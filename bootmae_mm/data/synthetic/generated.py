@@ -42,9 +42,9 @@ def generate_data(cfg: Config, root: Path, count: int) -> str:
     elif scope == 'mmpretrain':
         size = write_pictures(root / 'train/class', (500, 375), count)
         cfg.train_dataloader.dataset = ConfigDict(
-            type='CustomDataset',
+            type='ImageFolders',
             data_root=str(root),
-            data_prefix='train',
+            split='train',
             pipeline=dataset.pipeline,
         )
     elif dataset.type in ('ADE20K', 'SegmentationFolders', 'ADE20KDataset'):
@@ -58,7 +58,7 @@ def generate_data(cfg: Config, root: Path, count: int) -> str:
             int(built.reduce_zero_label),
         )
         dataset.data_root = str(root)
-    elif dataset.type == 'CocoDataset':
+    elif dataset.type in ('CocoDataset', 'CocoInstances'):
         size = write_pictures(root / dataset.data_prefix.img, (640, 480), count)
         classes = list(build_empty(scope, dataset).metainfo['classes'])
         write_instances(root / dataset.ann_file, size, count, classes)

@@ -12,11 +12,14 @@ from torch import nn
 
 from ...data.files import some
 from ...data.unreadable import ReplacesUnreadable
-from .files import Finding, missing_files
+from ...engine.datasets import parts
+from .coco import wrong_sizes
+from .files import Finding, evenly_spaced, missing_files
 from .labels import LabelRule, pair_findings
 
 # Attributes that hold heads with the classes of the data set, in all three toolboxes.
 HEADS = ('head', 'decode_head', 'auxiliary_head', 'bbox_head', 'mask_head')
+LOADERS = ('LoadAnyImage', 'LoadImageFromFile')  # of three channels, if not told otherwise
 SAMPLE = 20
 
 
@@ -36,12 +39,13 @@ def check_dataset(dataset, model: nn.Module, split: str) -> list[Finding]:
         ValueError: At the first thing that is wrong.
     """
     warnings, num_classes = [], head_classes(model)
-    for part in parts_of(dataset):
+    _check_channels(dataset, model, split)
+    for part in parts(dataset):
         kinds = {base.__name__ for base in type(part).__mro__}
         if kinds & {'BaseSegDataset', 'SegmentationFolders'}:
             _check_number_of_classes(part, num_classes, split)
             warnings += _check_segmentation(part, num_classes, split)
-        elif 'BaseDetDataset' in kinds:
+        elif kinds & {'BaseDetDataset', 'CocoInstances'}:
             _check_number_of_classes(part, num_classes, split)
             _check_detection(part, getattr(model, 'with_mask', False), split)
         elif 'CustomDataset' in kinds:
@@ -79,16 +83,17 @@ def head_classes(model: nn.Module) -> dict[str, int]:
     return found
 
 
-def parts_of(dataset) -> Iterator:
-    """The data sets proper inside a wrapper such as ``ConcatDataset``; else the data set."""
-    inner = getattr(dataset, 'datasets', None)
-    if inner is None and hasattr(dataset, 'dataset'):
-        inner = [dataset.dataset]
-    if inner is None:
-        yield dataset
-    else:
-        for part in inner:
-            yield from parts_of(part)
+def _check_channels(dataset, model: nn.Module, split: str) -> None:
+    """Pictures have three channels, whatever is in the files."""
+    channels = getattr(getattr(model, 'backbone', None), 'in_channels', 3)
+    pipelines = [getattr(part, 'pipeline', None) for part in parts(dataset)]
+    steps = [step for pipeline in pipelines for step in getattr(pipeline, 'transforms', ())]
+    if channels != 3 and any(type(step).__name__ in LOADERS for step in steps):
+        raise ValueError(
+            f'Expected model.backbone.in_channels=3, as pictures of the {split} data set are read '
+            f'with three channels (grey ones with three alike), found {channels}; leave it at 3, '
+            'and mean and std of data_preprocessor at three values.'
+        )
 
 
 def _classes(dataset) -> tuple[str, ...] | None:
@@ -190,9 +195,10 @@ def _check_segmentation(dataset, num_classes: dict[str, int], split: str) -> lis
 
 
 def _check_detection(dataset, with_mask: bool, split: str) -> None:
-    paths, without_mask, num_instances = [], [], 0
+    paths, without_mask, sizes, num_instances = [], [], {}, 0
     for info in _infos(dataset):
         paths.append(info['img_path'])
+        sizes[info['img_path']] = info['width'], info['height']
         num_instances += len(info['instances'])
         if with_mask and any('mask' not in instance for instance in info['instances']):
             without_mask.append(info['img_path'])
@@ -208,5 +214,12 @@ def _check_detection(dataset, with_mask: bool, split: str) -> None:
             f'Expected a segmentation for every instance of the {split} data set, as the model has '
             f'a mask head, found instances without in {len(without_mask):,} images of '
             f'{dataset.ann_file!r}: {some(without_mask)}; take a file with segmentation or a '
-            'detector without mask head.'
+            'detector without mask head (configs/det/faster_rcnn_bootmae_vitb_1x.py).'
+        )
+    sampled = evenly_spaced([path for path in sizes if _is_local(dataset, path)], SAMPLE)
+    if wrong := wrong_sizes({path: sizes[path] for path in sampled})[0]:
+        raise ValueError(
+            f'Expected images of the {split} data set in the size that {dataset.ann_file!r} says, '
+            f'found {len(wrong)} of {len(sampled)} sampled that are not: {some(wrong)}; annotate '
+            'the upright images.'
         )

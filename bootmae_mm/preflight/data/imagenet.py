@@ -1,5 +1,6 @@
 """ImageNet-1K, or another data set of class folders, for :class:`.image_folders.ImageFolders`."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,16 +14,17 @@ imagenet/
 
 NUM_CLASSES = 1000
 NUM_IMAGES = {'train': 1_281_167, 'val': 50_000}
+WORDNET_ID = re.compile(r'n\d{8}')
 UNPACKED_BELOW = ('ILSVRC/Data/CLS-LOC', 'Data/CLS-LOC', 'imagenet', 'ILSVRC2012')
 
 
-def check(root: str | Path, num_classes: int = NUM_CLASSES, sample: int = 20) -> Iterator[Finding]:
+def check(root: str | Path, num_classes: int | None = None, sample: int = 20) -> Iterator[Finding]:
     """Look at ``root/{train,val}/<class>/<image>``.
 
     Args:
         root: The data set's folder.
-        num_classes: Class folders expected in each split; numbers of images are expected of
-            ImageNet's 1,000 only.
+        num_classes: Class folders expected in each split; by default as many as there are.
+            Numbers of images are expected of ImageNet's 1,000 only.
         sample: How many images of each split to decode.
     """
     root = Path(root)
@@ -31,15 +33,27 @@ def check(root: str | Path, num_classes: int = NUM_CLASSES, sample: int = 20) ->
     classes = {}
     for split, expected in NUM_IMAGES.items():
         if (root / split).is_dir():
-            classes[split] = class_folders(root / split)
-            expected = expected if num_classes == NUM_CLASSES else None
-            yield from _check_split(root, split, classes[split], num_classes, expected, sample)
+            names = classes[split] = class_folders(root / split)
+            if num_classes is None:
+                yield from _part_of_imagenet(split, names)
+            number = num_classes or len(names)
+            expected = expected if number == NUM_CLASSES else None
+            yield from _check_split(root, split, names, number, expected, sample)
     if all(classes.get(split) for split in NUM_IMAGES) and classes['train'] != classes['val']:
         differing = sorted(set(classes['train']) ^ set(classes['val']))
         yield Finding(
             'error',
             'Expected the same class folders in train and val, as labels are positions in their '
             f'sorted list, found only in one of them: {some(differing)}.',
+        )
+
+
+def _part_of_imagenet(split: str, classes: list[str]) -> Iterator[Finding]:
+    if classes and len(classes) != NUM_CLASSES and all(map(WORDNET_ID.fullmatch, classes)):
+        yield Finding(
+            'warning',
+            f"{split}: expected ImageNet's {NUM_CLASSES:,} class folders, found {len(classes):,} "
+            f'({some(classes)}); fine if a part is meant.',
         )
 
 

@@ -18,6 +18,7 @@ from ...data.label_files import (
     learned_labels,
     read_label_map,
 )
+from ...data.reading import UnreadableImage, read_with_pillow
 from .files import Finding, evenly_spaced
 
 # Of a class that is in one map of ten, a sample of this many for each class hardly misses one.
@@ -122,10 +123,8 @@ def check_pair(picture: str, label_map: str, rule: LabelRule) -> None:
         UnreadableFile: If one cannot be decoded.
         ValueError: If the two differ in size, or a label has no class.
     """
-    from ...data.loading import UnreadableImage, read_image  # late, as it draws in mmcv
-
     try:
-        size = read_image(picture)[0].shape
+        size = read_with_pillow(picture)[0].shape
     except UnreadableImage as reason:
         raise UnreadableFile(
             f'Expected an image, found {picture!r} that cannot be decoded ({reason}); copy or '

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from torch import nn
 
 from ...data.unreadable import ReplacesUnreadable
-from ..data.datasets import check_dataset, check_same_classes, parts_of
+from ...engine.datasets import parts
+from ..data.datasets import check_dataset, check_same_classes
 from ..data.files import Finding, evenly_spaced, spot_check
 from .case import Case, in_words
 
@@ -24,7 +25,7 @@ def check_data(case: Case) -> Iterator[Finding]:
         except ValueError as error:
             yield Finding('error', f'{split}: {error}')
             continue
-        source = next((part.data_root for part in parts_of(dataset) if part.data_root), None)
+        source = next((part.data_root for part in parts(dataset) if part.data_root), None)
         where = f' in {source!r}' if source else ''
         yield Finding('ok', f'{split}: {len(dataset):,} pictures{where}.')
     yield from same_classes(case)
@@ -54,7 +55,7 @@ def check_pictures(case: Case) -> Iterator[Finding]:
 def some_pictures(dataset) -> list[str]:
     """Paths of pictures on local disks, at equal distances in the data set."""
     paths = []
-    for part in parts_of(dataset):
+    for part in parts(dataset):
         if not getattr(part, 'backend_args', None):
             indices = evenly_spaced(range(len(part)), SAMPLE)
             paths += [part.get_data_info(index).get('img_path', '://') for index in indices]
@@ -63,4 +64,4 @@ def some_pictures(dataset) -> list[str]:
 
 def replaces_unreadable(dataset) -> bool:
     """Whether training goes on without a file that cannot be read, and counts it."""
-    return all(isinstance(part, ReplacesUnreadable) for part in parts_of(dataset))
+    return all(isinstance(part, ReplacesUnreadable) for part in parts(dataset))

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from torch import nn
 
 from ...data.files import some
-from ..data.datasets import head_classes, parts_of
+from ...engine.datasets import parts
+from ..data.datasets import head_classes
 from ..data.files import Finding
 from .case import Case, in_words
 
@@ -83,7 +84,7 @@ def unknown_pictures(case: Case, split: str, metric) -> Iterator[str]:
     api, dataset = getattr(metric, '_coco_api', None), case.datasets.get(split)
     if api is None or dataset is None or isinstance(dataset, Exception):
         return
-    infos = (part.get_data_info(i) for part in parts_of(dataset) for i in range(len(part)))
+    infos = (part.get_data_info(i) for part in parts(dataset) for i in range(len(part)))
     unknown = [info['img_path'] for info in infos if info.get('img_id') not in api.imgs]
     if unknown:
         yield (

@@ -115,31 +115,35 @@ ADE20K = {
     ),
     'no images': (
         lambda r: [path.unlink() for path in (r / 'images/training').iterdir()],
-        'training: expected .jpg images in images/training, found none',
+        'training: expected images in images/training, found none',
     ),
     'no label map': (
-        lambda r: (r / 'annotations/training/3.png').unlink(),
-        'for every image, found none for 1: 3',
+        lambda r: (r / 'annotations/validation/3.png').unlink(),
+        'for every image, found none for 1: .*3.jpg',
+    ),
+    'two pictures of one name': (
+        lambda r: shutil.copy(r / 'images/training/3.jpg', r / 'images/training/3.JPEG'),
+        "training: Expected one file called '3' in .*, found 3.JPEG and 3.jpg",
     ),
     'label too large': (
         lambda r: save(r / 'annotations/training/0.png', np.full((70, 90), 4, np.uint8)),
-        '1 of 8 .*0.png has label 4, expected 0 to 3 or 255',
+        r'1 of 8 .*labels 0 to 2, or 255 .*, found 3 \(4 in the file.*0.png',
     ),
     'colours': (
-        lambda r: save(r / 'annotations/training/0.png', np.zeros((70, 90, 3), np.uint8)),
-        '0.png is no 8-bit single-channel image but RGB',
+        lambda r: save(r / 'annotations/training/0.png', np.full((70, 90, 3), (1, 2, 3), np.uint8)),
+        r'found colours \(RGB\) in .*0.png',
     ),
     '16 bits': (
-        lambda r: save(r / 'annotations/training/0.png', np.ones((70, 90), np.uint16)),
-        '0.png is no 8-bit single-channel image but I;16',
+        lambda r: save(r / 'annotations/training/0.png', np.full((70, 90), 300, np.uint16)),
+        r'found 299 \(300 in the file.*0.png',
     ),
     'another size': (
         lambda r: save(r / 'annotations/training/0.png', np.ones((90, 70), np.uint8)),
-        '0.png is 70 × 90, its image 90 × 70 pixels',
+        'label map of 90 × 70 pixels for .*, found 70 × 90 in .*0.png',
     ),
     'truncated label map': (
         lambda r: cut(r / 'annotations/validation/0.png'),
-        'validation: 1 of 8 .*0.png cannot be decoded',
+        'validation: 1 of 8 .*0.png. that cannot be decoded',
     ),
 }
 COCO = {
