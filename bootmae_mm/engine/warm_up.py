@@ -1,6 +1,7 @@
 """A warm-up that fits runs of any length."""
 
 from mmengine.optim import LinearLR
+from mmengine.optim.scheduler.param_scheduler import INF
 from mmengine.registry import PARAM_SCHEDULERS
 
 SHARE = 10  # the warm-up is at most one part of so many of the run
@@ -23,7 +24,9 @@ class WarmUpLR(LinearLR):
         ValueError: If it is to count epochs.
     """
 
-    def __init__(self, optimizer, *, steps: int, end: int, by_epoch: bool = True, **kwargs) -> None:
+    def __init__(
+        self, optimizer, *, steps: int, end: int = INF, by_epoch: bool = True, **kwargs
+    ) -> None:
         if by_epoch:
             raise ValueError(
                 'WarmUpLR counts optimiser steps, found by_epoch=True; add '
