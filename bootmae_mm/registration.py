@@ -46,6 +46,7 @@ MODULES = (
     'transfer.probe',
     'transfer.pyramid',
     'visualization.hook',
+    'visualization.painted_set',
 )
 REQUIRED_PACKAGES = ('mmengine', 'mmcv', 'mmpretrain')
 

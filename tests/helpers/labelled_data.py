@@ -50,7 +50,7 @@ def tiny_run(name: str, root: Path, work_dir: Path, total: int = 4, batch: int =
         folder = 'train' if split == 'train' else 'val'
         loader = cfg[f'{split}_dataloader']
         loader.dataset = ConfigDict(
-            type='CustomDataset',
+            type='ImageFolders',
             data_root=str(root),
             data_prefix=folder,
             pipeline=shrink(loader.dataset.pipeline),
