@@ -1,10 +1,10 @@
 """A warm-up that fits runs of any length."""
 
 from mmengine.optim import LinearLR
-from mmengine.optim.scheduler.param_scheduler import INF
 from mmengine.registry import PARAM_SCHEDULERS
 
 SHARE = 10  # the warm-up is at most one part of so many of the run
+FOREVER = 10**9  # what mmengine takes for it
 LEAST = 2  # after a single step mmengine's LinearLR would leave the rate at its first value
 
 
@@ -16,7 +16,8 @@ class WarmUpLR(LinearLR):
     Args:
         optimizer: The optimiser, or its wrapper.
         steps: The number of optimiser steps.
-        end: Length of the run in optimiser steps; ``convert_to_iter_based=True`` sets it.
+        end: Length of the run in optimiser steps, as mmengine gives it with
+            ``convert_to_iter_based=True``.
         by_epoch: Has to be False, as ``convert_to_iter_based=True`` makes it.
         **kwargs: Those of mmengine's ``LinearLR``.
 
@@ -25,7 +26,7 @@ class WarmUpLR(LinearLR):
     """
 
     def __init__(
-        self, optimizer, *, steps: int, end: int = INF, by_epoch: bool = True, **kwargs
+        self, optimizer, *, steps: int, end: int = FOREVER, by_epoch: bool = True, **kwargs
     ) -> None:
         if by_epoch:
             raise ValueError(
