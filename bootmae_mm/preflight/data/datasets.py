@@ -40,7 +40,6 @@ def check_dataset(dataset, model: nn.Module, split: str) -> list[Finding]:
     """
     warnings, num_classes = [], head_classes(model)
     _check_channels(dataset, model, split)
-    _check_preprocessor(model, num_classes)
     for part in parts(dataset):
         kinds = {base.__name__ for base in type(part).__mro__}
         if kinds & {'BaseSegDataset', 'SegmentationFolders'}:
@@ -50,8 +49,8 @@ def check_dataset(dataset, model: nn.Module, split: str) -> list[Finding]:
             _check_number_of_classes(part, num_classes, split)
             _check_detection(part, getattr(model, 'with_mask', False), split)
         elif 'CustomDataset' in kinds:
-            _check_classification(part, num_classes, split)
             _check_number_of_classes(part, num_classes, split)
+            _check_classification(part, num_classes, split)
     return warnings
 
 
@@ -95,17 +94,6 @@ def _check_channels(dataset, model: nn.Module, split: str) -> None:
             f'with three channels (grey ones with three alike), found {channels}; leave it at 3, '
             'and mean and std of data_preprocessor at three values.'
         )
-
-
-def _check_preprocessor(model: nn.Module, num_classes: dict[str, int]) -> None:
-    """A classifier's number of classes, which is said twice."""
-    number = getattr(getattr(model, 'data_preprocessor', None), 'num_classes', None)
-    for head, expected in num_classes.items():
-        if number not in (None, expected):
-            raise ValueError(
-                f'Expected data_preprocessor.num_classes={expected}, as {head}.num_classes is, '
-                f'found {number}; set both to the number of classes.'
-            )
 
 
 def _classes(dataset) -> tuple[str, ...] | None:
