@@ -50,6 +50,7 @@ MODULES = (
     'transfer.probe',
     'transfer.pyramid',
     'visualization.hook',
+    'visualization.painted_set',
 )
 REQUIRED_PACKAGES = ('mmengine', 'mmcv', 'mmpretrain')
 

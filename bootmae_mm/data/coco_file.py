@@ -71,7 +71,7 @@ def read_instances(path: str | Path, labelled: bool = True) -> Instances:
     for annotation in content['annotations']:
         for key, known in (('image_id', numbers['images']), ('category_id', numbers['categories'])):
             if known or type(annotation[key]) is not int:
-                annotation[key] = _reference(annotation, key, known, path)
+                _repair_reference(annotation, key, known, path, repairs)
         if not _is_sound(annotation):
             _repair(annotation, path, repairs)
     return Instances(content, repairs.sentences())
@@ -164,13 +164,17 @@ def _numbers(entries: Sequence[dict], key: str, path: str | Path, repairs: Repai
     return new
 
 
-def _reference(annotation: Mapping, key: str, known: Mapping, path: str | Path) -> object:
-    """What an annotation's ``image_id`` or ``category_id`` is called now; an unknown one stays."""
+def _repair_reference(
+    annotation: dict, key: str, known: Mapping, path: str | Path, repairs: Repairs
+) -> None:
+    """Have an annotation's ``image_id`` or ``category_id`` name the new id; an unknown one stays."""
     number = _whole(annotation[key])
     if number is None:
         where = f'{key} of annotation {annotation["id"]}'
         raise _misunderstood(annotation[key], 'a number or text', where, path)
-    return known.get(number, number)
+    if not known:
+        repairs.add(f'{key} of annotations is read as a whole number', annotation['id'])
+    annotation[key] = known.get(number, number)
 
 
 def _number_annotations(annotations: Sequence[dict], repairs: Repairs) -> None:

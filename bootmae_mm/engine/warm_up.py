@@ -4,6 +4,7 @@ from mmengine.optim import LinearLR
 from mmengine.registry import PARAM_SCHEDULERS
 
 SHARE = 10  # the warm-up is at most one part of so many of the run
+FOREVER = 10**9  # what mmengine takes for it
 LEAST = 2  # after a single step mmengine's LinearLR would leave the rate at its first value
 
 
@@ -15,7 +16,8 @@ class WarmUpLR(LinearLR):
     Args:
         optimizer: The optimiser, or its wrapper.
         steps: The number of optimiser steps.
-        end: Length of the run in optimiser steps; ``convert_to_iter_based=True`` sets it.
+        end: Length of the run in optimiser steps, as mmengine gives it with
+            ``convert_to_iter_based=True``.
         by_epoch: Has to be False, as ``convert_to_iter_based=True`` makes it.
         **kwargs: Those of mmengine's ``LinearLR``.
 
@@ -23,7 +25,9 @@ class WarmUpLR(LinearLR):
         ValueError: If it is to count epochs.
     """
 
-    def __init__(self, optimizer, *, steps: int, end: int, by_epoch: bool = True, **kwargs) -> None:
+    def __init__(
+        self, optimizer, *, steps: int, end: int = FOREVER, by_epoch: bool = True, **kwargs
+    ) -> None:
         if by_epoch:
             raise ValueError(
                 'WarmUpLR counts optimiser steps, found by_epoch=True; add '

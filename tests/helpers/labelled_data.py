@@ -40,7 +40,7 @@ def tiny_run(name: str, root: Path, work_dir: Path, total: int = 4, batch: int =
     for split in ('train', 'val', 'test'):
         loader = cfg[f'{split}_dataloader']
         loader.dataset = ConfigDict(
-            type='CustomDataset',
+            type='ImageFolders',
             data_root=str(root),
             data_prefix='train' if split == 'train' else 'val',
             pipeline=loader.dataset.pipeline,

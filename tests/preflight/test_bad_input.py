@@ -120,6 +120,10 @@ CONFIGS = {
         'image', lambda r: (r / 'list.txt').write_text('iris/000.png iris\n'),
         dict(ann_file='list.txt'), "<label number>.*found 'iris/000.png iris' in line 1",
     ),
+    'a hidden class': (
+        'image', lambda r: (r / '.ipynb_checkpoints').mkdir(), {},
+        "found .*/.ipynb_checkpoints, which CustomDataset would count as a class; remove'",
+    ),
     'a flat folder': (
         'image', None, dict(data_prefix='iris'),
         'images in class folders, .*found 0 folders without an image in .*/iris',

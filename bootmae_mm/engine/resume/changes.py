@@ -21,11 +21,14 @@ HARMLESS = re.compile(
     r'|train_cfg\.(val_begin|val_interval|type)'
     r'|default_hooks\.(timer|logger|checkpoint|visualization)\b.*'  # mmengine's
     r'|custom_hooks\.order'
+    r'|param_scheduler\.WarmUpLR\..*'  # a schedule goes on as the checkpoint has it
 )
 # What took the place of others in the project's own configs, and reads the same.
 SUCCESSORS = {
     'ImageNet': 'ImageFolders',
     'CustomDataset': 'ImageFolders',
+    'CocoDataset': 'CocoInstances',
+    'LinearLR': 'WarmUpLR',
     'LoadImageFromFile': 'LoadAnyImage',
 }
 MISSING = '(not there)'

@@ -263,6 +263,17 @@ def test_a_folder_of_pictures(tmp_path):
     assert 'found none among 0 files' in finding.sentence
 
 
+def test_pictures_are_read_as_in_training(tmp_path):
+    values = np.random.default_rng(0).integers(0, 4096, (8, 8)).astype(np.uint16)
+    for name, scale in (('dark', 1), ('bright', 16)):
+        (tmp_path / name).mkdir()
+        Image.fromarray(values * scale).save(tmp_path / name / 'a.png')
+    assert [finding.level for finding in pictures.check(tmp_path / 'bright')] == ['ok', 'ok']
+    found = list(pictures.check(tmp_path / 'dark'))
+    assert [finding.level for finding in found] == ['ok', 'warning', 'ok']
+    assert '1 of 1 sampled images have 16 bits, and no value above 4095' in found[1].sentence
+
+
 def test_listing_follows_links_once_and_leaves_out_hidden_files(tmp_path):
     hidden = ['.git/', '.hidden.png', '__MACOSX/', 'b/._x.JPG', 'b/Thumbs.db']
     names = ['b/x.JPG', 'a.png', '.git/y.png', '__MACOSX/._x.JPG', 'b/notes.md']
