@@ -167,7 +167,7 @@ def _numbers(entries: Sequence[dict], key: str, path: str | Path, repairs: Repai
 def _repair_reference(
     annotation: dict, key: str, known: Mapping, path: str | Path, repairs: Repairs
 ) -> None:
-    """Have an annotation's ``image_id`` or ``category_id`` name the new id; an unknown one stays."""
+    """Have an ``image_id`` or ``category_id`` name the new id; an unknown one stays."""
     number = _whole(annotation[key])
     if number is None:
         where = f'{key} of annotation {annotation["id"]}'
