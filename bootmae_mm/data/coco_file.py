@@ -339,6 +339,18 @@ def category_ids(content: Mapping, classes: Iterable[str], path: str | Path) -> 
     return [known[name] for name in classes]
 
 
+def number_categories(content: Mapping, first: Sequence[int]) -> list[int]:
+    """Give categories new ids, in place: those with the ids ``first`` get 0, 1, 2 …, which are
+    returned."""
+    others = (category['id'] for category in content['categories'])
+    new = {number: index for index, number in enumerate(dict.fromkeys([*first, *others]))}
+    for category in content['categories']:
+        category['id'] = new[category['id']]
+    for annotation in content['annotations']:
+        annotation['category_id'] = new[annotation['category_id']]
+    return list(range(len(first)))
+
+
 def why_left_out(annotation: Mapping, image: Mapping, categories: Container[int]) -> str | None:
     """Why an annotation takes no part in training; None if it does. These are mmdet's rules."""
     x, y, width, height = annotation['bbox']

@@ -137,10 +137,12 @@ def tiny_det(root: Path, work_dir: Path, name: str = 'det/mask_rcnn_bootmae_vitb
     model.neck[0].embed_dims = WIDTH
     model.neck[1].update(in_channels=[WIDTH] * 4, out_channels=8)
     model.rpn_head.update(in_channels=8, feat_channels=8)
-    for part in ('bbox_roi_extractor', 'mask_roi_extractor'):
-        model.roi_head[part].out_channels = 8
-    model.roi_head.bbox_head.update(in_channels=8, fc_out_channels=16, num_classes=2)
-    model.roi_head.mask_head.update(in_channels=8, conv_out_channels=8, num_convs=1, num_classes=2)
+    head = model.roi_head
+    head.bbox_roi_extractor.out_channels = 8
+    head.bbox_head.update(in_channels=8, fc_out_channels=16, num_classes=2)
+    if head.mask_head:
+        head.mask_roi_extractor.out_channels = 8
+        head.mask_head.update(in_channels=8, conv_out_channels=8, num_convs=1, num_classes=2)
     loaders = cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader
     for loader in loaders:
         loader.dataset.update(data_root=str(root), metainfo=dict(classes=DET_CLASSES))
@@ -152,5 +154,4 @@ def tiny_det(root: Path, work_dir: Path, name: str = 'det/mask_rcnn_bootmae_vitb
     )
     shrink_run(cfg, work_dir)
     cfg.train_cfg.max_epochs = 1
-    cfg.param_scheduler[0].end = 1
     return cfg
