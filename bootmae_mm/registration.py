@@ -41,6 +41,7 @@ MODULES = (
     'pretrain.heads',
     'pretrain.hooks',
     'pretrain.masking',
+    'pretrain.preprocessing',
     'pretrain.teacher',
     'reports.run.hook',
     'transfer.probe',
