@@ -122,7 +122,7 @@ CONFIGS = {
     ),
     'a hidden class': (
         'image', lambda r: (r / '.ipynb_checkpoints').mkdir(), {},
-        "found .*/.ipynb_checkpoints, which CustomDataset would count as a class; remove'",
+        "found .*/.ipynb_checkpoints, which CustomDataset would count as a class; remove",
     ),
     'a flat folder': (
         'image', None, dict(data_prefix='iris'),

@@ -19,7 +19,7 @@ META = dict(classes=('cat', 'dog'), palette=[(255, 0, 0), (0, 255, 0)])
 
 
 def classified() -> DataSample:
-    return DataSample().set_pred_score(torch.tensor([0.1, 0.9]))
+    return DataSample().set_pred_score(torch.tensor([0.1, 0.9])).set_pred_label(1)
 
 
 def segmented() -> SegDataSample:
@@ -64,6 +64,7 @@ def test_images_of_one_name_stay_apart(scope, visualizer, predict, tmp_path):
         f'shown/{name}/0.jpg.png' for name in ('cat', 'dog')
     ]
     dark, bright = (np.asarray(Image.open(path)) for path in painted)
-    assert dark.shape == bright.shape == (*SIZE, 3)
+    assert dark.shape == bright.shape == (SIZE[0], dark.shape[1], 3)
+    assert dark.shape[1] % SIZE[1] == 0, "mmdet's shows labels and predictions side by side"
     assert bright[-2:, -2:].mean() - dark[-2:, -2:].mean() > 30
     assert dark.std() > 1, 'something is painted in'
