@@ -112,7 +112,8 @@ def _check_number_of_classes(dataset, num_classes: dict[str, int], split: str) -
         if names is not None and number != len(names):
             raise ValueError(
                 f'Expected {number} classes in the {split} data set, as {head}.num_classes says, '
-                f'found {len(names)} in its metainfo: {some(names)}; correct one of the two.'
+                f'found {len(names)} in its metainfo: {some(names)}; set num_classes={len(names)} '
+                'everywhere in the model, or correct metainfo or the class folders.'
             )
 
 

@@ -40,7 +40,7 @@ def check_epoch(case: Case) -> Iterator[Finding]:
         yield Finding('error', f'train_dataloader.sampler: {in_words(case.batches)}')
     elif case.batches is not None and case.steps is not None and not case.iteration_based:
         if case.steps:
-            yield Finding('ok', f'{case.steps:,} optimiser steps.')
+            yield Finding('ok', f'{case.steps:,} optimiser step{"s" * (case.steps > 1)}.')
         else:
             yield Finding('error', no_step(case))
 

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from io import StringIO
 
@@ -37,11 +37,13 @@ class Case:
         cfg: Its config.
         written: The config as its file has it, without what the command line changed.
         gpus: How many GPUs it is to run on.
+        wrong: Names of the points that have found errors.
     """
 
     cfg: Config
     written: Config
     gpus: int = 1
+    wrong: set[str] = field(default_factory=set)
 
     @classmethod
     def of_runner(cls, runner: Runner, splits: Sequence[str], cfg: Config | None = None) -> 'Case':

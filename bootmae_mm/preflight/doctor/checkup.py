@@ -48,8 +48,15 @@ def examine(case: Case, points: Iterable[str] = POINTS) -> Iterator[tuple[str, F
         points: Names of the points to look at; all by default.
     """
     for name in points:
-        try:
-            for finding in POINTS[name](case):
-                yield name, finding
-        except Exception as error:  # a config may be wrong in a way that breaks any of the points
-            yield name, Finding('error', in_words(error))
+        for finding in look(case, name):
+            if finding.level == 'error':
+                case.wrong.add(name)
+            yield name, finding
+
+
+def look(case: Case, name: str) -> Iterator[Finding]:
+    """The findings of one point."""
+    try:
+        yield from POINTS[name](case)
+    except Exception as error:  # a config may be wrong in a way that breaks any of the points
+        yield Finding('error', in_words(error))

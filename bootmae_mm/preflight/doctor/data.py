@@ -23,7 +23,7 @@ def check_data(case: Case) -> Iterator[Finding]:
         try:
             yield from check_dataset(dataset, model, split)
         except ValueError as error:
-            yield Finding('error', f'{split}: {error}')
+            yield Finding('error', str(error))
             continue
         source = next((part.data_root for part in parts(dataset) if part.data_root), None)
         where = f' in {source!r}' if source else ''

@@ -3,7 +3,7 @@
 import math
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from copy import copy, deepcopy
 from io import StringIO
@@ -20,7 +20,6 @@ from ...engine.build import build_runner
 from ..data.files import Finding, evenly_spaced
 from ..planning.measuring import shorten
 from .case import Case
-from .metrics import check_class_numbers, check_metrics
 
 BATCH, FEW = 4, 2  # pictures at most of the step, and of the validation
 DIVISOR = 4  # of the pictures' sides in dense tasks
@@ -39,8 +38,8 @@ def check_step(case: Case) -> Iterator[Finding]:
     if case.model is None:
         yield Finding('note', 'Not tried, as the model cannot be built.')
         return
-    if has_errors(check_class_numbers(case)):
-        yield Finding('note', 'Not tried, as the model has several numbers of classes.')
+    if {'classes', 'data'} & case.wrong and built(case, 'train'):
+        yield Finding('note', 'Not tried before what is told above is corrected.')
         return
     cfg, dataset, start = deepcopy(case.cfg), built(case, 'train'), time.perf_counter()
     count = min(BATCH, max(2, cfg.train_dataloader.batch_size))
@@ -88,11 +87,6 @@ def validation_findings(case: Case, metrics: list[str]) -> Iterator[Finding]:
     yield Finding('ok', f'Validation of {FEW} pictures: {some(metrics)}.')
 
 
-def has_errors(findings: Iterable[Finding]) -> bool:
-    """Whether there is an error among them, which has been told by its point."""
-    return any(finding.level == 'error' for finding in findings)
-
-
 def built(case: Case, split: str):
     """A data set; None if there is none or it cannot be built."""
     dataset = case.datasets.get(split)
@@ -137,7 +131,7 @@ def small_runner(
         loader = dict(cfg.train_dataloader, dataset=train)
         runner._train_dataloader = Runner.build_dataloader(loader, seed=runner.seed)
     evaluator = case.evaluators.get('val')
-    if train and val and evaluator and not has_errors(check_metrics(case)):
+    if train and val and evaluator and 'metrics' not in case.wrong:
         val = Few(with_pipeline(val, val_dataloader.dataset), FEW)
         loader = dict(val_dataloader, dataset=val, num_workers=0, persistent_workers=False)
         loader.pop('prefetch_factor', None)
