@@ -44,6 +44,7 @@ MODULES = (
     'pretrain.heads',
     'pretrain.hooks',
     'pretrain.masking',
+    'pretrain.preprocessing',
     'pretrain.teacher',
     'reports.run.hook',
     'transfer.label_map_files',

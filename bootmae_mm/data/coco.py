@@ -9,7 +9,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS, METRICS
 
-from .coco_file import category_ids, instances_of, read_instances
+from .coco_file import category_ids, instances_of, number_categories, read_instances
 from .label_maps import SegmentationFolders
 from .unreadable import ReplacesUnreadable
 
@@ -94,7 +94,7 @@ class CocoInstances(ReplacesUnreadable, BaseDataset):
                 kept.append(entry)
         if empty or small:
             found = (
-                f'{empty:,} images without annotations, {small:,} smaller than {smallest} pixels'
+                f'{empty:,} images without annotations and {small:,} smaller than {smallest} pixels'
             )
             if not kept:
                 raise ValueError(
@@ -183,8 +183,17 @@ class CocoInstancesMetric(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Compare all predictions with the annotations."""
-        classes = self.dataset_meta['classes']
         self.metric.dataset_meta = self.dataset_meta
-        # mmdet would take the file's order of the categories for that of the labels.
-        self.metric.cat_ids = category_ids(self.metric._coco_api.dataset, classes, self.ann_file)
+        if self.metric.cat_ids is None:
+            self.metric.cat_ids = self._category_ids()
         return self.metric.compute_metrics(results)
+
+    def _category_ids(self) -> list[int]:
+        """Of the classes in their order, where mmdet would take the file's order for that of the
+        labels. For mmdet's numbers of single classes they have to rise."""
+        api = self.metric._coco_api
+        ids = category_ids(api.dataset, self.dataset_meta['classes'], self.ann_file)
+        if ids != sorted(ids) and not self.metric.format_only:
+            ids = number_categories(api.dataset, ids)
+            api.createIndex()
+        return ids

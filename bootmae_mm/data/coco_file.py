@@ -167,7 +167,7 @@ def _numbers(entries: Sequence[dict], key: str, path: str | Path, repairs: Repai
 def _repair_reference(
     annotation: dict, key: str, known: Mapping, path: str | Path, repairs: Repairs
 ) -> None:
-    """Have an annotation's ``image_id`` or ``category_id`` name the new id; an unknown one stays."""
+    """Have an ``image_id`` or ``category_id`` name the new id; an unknown one stays."""
     number = _whole(annotation[key])
     if number is None:
         where = f'{key} of annotation {annotation["id"]}'
@@ -337,6 +337,18 @@ def category_ids(content: Mapping, classes: Iterable[str], path: str | Path) -> 
             f'{some(absent)}; set metainfo=dict(classes=...) to names of these categories.'
         )
     return [known[name] for name in classes]
+
+
+def number_categories(content: Mapping, first: Sequence[int]) -> list[int]:
+    """Give categories new ids, in place: those with the ids ``first`` get 0, 1, 2 …, which are
+    returned."""
+    others = (category['id'] for category in content['categories'])
+    new = {number: index for index, number in enumerate(dict.fromkeys([*first, *others]))}
+    for category in content['categories']:
+        category['id'] = new[category['id']]
+    for annotation in content['annotations']:
+        annotation['category_id'] = new[annotation['category_id']]
+    return list(range(len(first)))
 
 
 def why_left_out(annotation: Mapping, image: Mapping, categories: Container[int]) -> str | None:

@@ -173,7 +173,7 @@ def test_any_names_take_the_labels_of_the_files(classes, reduce_zero_label, tmp_
 
 def test_colours_are_distinct_and_names_needed(tmp_path):
     data = scenes(tmp_path, classes=[f'c{n}' for n in range(40)], lazy_init=True)
-    assert len({tuple(colour) for colour in data.metainfo['palette']}) == 40
+    assert len({*data.metainfo['palette']}) == 40
     assert all(0 <= value <= 255 for colour in data.metainfo['palette'] for value in colour)
     with pytest.raises(ValueError, match='names of the classes .*, found None; set metainfo'):
         scenes(tmp_path, classes=None, lazy_init=True)
@@ -185,7 +185,7 @@ def test_colours_are_distinct_and_names_needed(tmp_path):
 def test_ade20k_has_the_names_and_colours_of_mmseg():
     data = ADE20K(data_root='none', lazy_init=True)
     for key in ('classes', 'palette'):
-        assert [*data.metainfo[key]] == [*ADE20KDataset.METAINFO[key]]
+        assert [*map(tuple, data.metainfo[key])] == [*map(tuple, ADE20KDataset.METAINFO[key])]
     assert ADE20K(metainfo=dict(classes=('a', 'b')), lazy_init=True).metainfo['classes'] == (
         'a', 'b',
     )  # fmt: skip

@@ -7,8 +7,12 @@ import socket
 import time
 
 import pytest
+from mmengine.config import Config
 
+from bootmae_mm import training
 from bootmae_mm.engine.run_lock import only_run
+from bootmae_mm.preflight.doctor.case import Case
+from bootmae_mm.preflight.doctor.work_dir import check_work_dir
 
 CONTEXT = multiprocessing.get_context('fork')
 
@@ -31,13 +35,20 @@ def holder(folder, fork: bool = False):
     return process, pids
 
 
-def test_the_second_is_refused_by_name_until_the_first_ends(tmp_path):
+def test_the_second_is_refused_by_name_until_the_first_ends(tmp_path, monkeypatch):
     first, _ = holder(tmp_path / 'run')
     refusal = rf'found one \(process {first.pid} on {socket.gethostname()}\); wait'
     with pytest.raises(ValueError, match=refusal), only_run(tmp_path / 'run'):
         pass
     with only_run(tmp_path / 'other'):
         pass
+    cfg = Config(dict(work_dir=str(tmp_path / 'run')))
+    with pytest.raises(ValueError, match=refusal):
+        list(check_work_dir(Case(cfg, cfg)))
+    for name in ('check_config', 'check_config_paths'):
+        monkeypatch.setattr(training, name, lambda cfg: None)
+    with pytest.raises(ValueError, match=refusal):
+        training.train(cfg)
     os.kill(first.pid, signal.SIGTERM)
     first.join(30)
     with only_run(tmp_path / 'run'):

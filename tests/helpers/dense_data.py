@@ -139,7 +139,7 @@ def tiny_det(root: Path, work_dir: Path, name: str = 'det/mask_rcnn_bootmae_vitb
     """Mask R-CNN on 64-pixel images for one epoch of two iterations; ``root`` as
     :func:`write_coco` makes it."""
     cfg = load(name)
-    for head in (cfg.model.roi_head.bbox_head, cfg.model.roi_head.mask_head):
+    for head in filter(None, (cfg.model.roi_head.bbox_head, cfg.model.roi_head.mask_head)):
         head.num_classes = len(DET_CLASSES)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.update(data_root=str(root), metainfo=dict(classes=DET_CLASSES))
@@ -157,14 +157,15 @@ def shrink_det(cfg: Config, work_dir: Path) -> None:
     model.neck[0].embed_dims = WIDTH
     model.neck[1].update(in_channels=[WIDTH] * 4, out_channels=8)
     model.rpn_head.update(in_channels=8, feat_channels=8)
-    for part in ('bbox_roi_extractor', 'mask_roi_extractor'):
-        model.roi_head[part].out_channels = 8
-    model.roi_head.bbox_head.update(in_channels=8, fc_out_channels=16)
-    model.roi_head.mask_head.update(in_channels=8, conv_out_channels=8, num_convs=1)
+    head = model.roi_head
+    head.bbox_roi_extractor.out_channels = 8
+    head.bbox_head.update(in_channels=8, fc_out_channels=16)
+    if head.mask_head:
+        head.mask_roi_extractor.out_channels = 8
+        head.mask_head.update(in_channels=8, conv_out_channels=8, num_convs=1)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         for step in loader.dataset.pipeline:
             if 'scale' in step:
                 step.scale = (107, 64)
     shrink_run(cfg, work_dir)
     cfg.train_cfg.max_epochs = 1
-    cfg.param_scheduler[0].end = 1
