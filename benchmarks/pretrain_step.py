@@ -173,7 +173,9 @@ def product_rows(case: dict, found: Mapping[str, Contestant], seconds: Mapping) 
     rows = []
     for kind, contestant in found.items():
         counted = contestant.products(contestant.batch)
-        limit = products.ceiling(counted, getattr(torch, case['precision']), get_device())
+        dtype = getattr(torch, case['precision'])
+        limit = products.ceiling(counted, dtype, get_device())
+        largest = products.largest_rate(dtype, get_device())
         reached = products.operations(counted) / seconds[kind]
         parts = products.by_part(counted)
         total = sum(parts.values())
@@ -187,6 +189,7 @@ def product_rows(case: dict, found: Mapping[str, Contestant], seconds: Mapping) 
                     'Gop/s': reached / 1e9,
                     'products alone, Gop/s': limit / 1e9,
                     'share': percent(reached / limit),
+                    'share of one large product': percent(reached / largest),
                     'parts': split,
                 },
             )

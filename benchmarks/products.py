@@ -179,6 +179,16 @@ def ceiling(products: Iterable[Product], dtype: torch.dtype, device: str) -> flo
 
 @cache
 @torch.no_grad()
+def largest_rate(dtype: torch.dtype, device: str) -> float:
+    """Operations per second of one large square product of random matrices: what this machine
+    reaches at its best."""
+    side, calls = (8192, 10) if device == 'cuda' else (1024, 1)
+    a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+    return 2 * side**3 / median_of(lambda: a @ b, calls)
+
+
+@cache
+@torch.no_grad()
 def forms(rows: int, inner: int, columns: int, dtype: torch.dtype, device: str) -> list[float]:
     """Seconds of a layer's product, of the gradient of its weight and of that of its input,
     measured once in a process."""

@@ -11,14 +11,7 @@ from .engine.wrapping import unwrap
 from .preflight.config.check import check_config
 from .preflight.data.paths import check_config_paths
 
-# What each toolbox needs to paint its predictions into a folder, and to keep them.
-PAINTING_HOOKS = dict(
-    mmpretrain=lambda folder: dict(
-        type='VisualizationHook', enable=True, interval=1, out_dir=folder
-    ),
-    mmseg=lambda folder: dict(type='SegVisualizationHook', draw=True),  # into the visualizer's
-    mmdet=lambda folder: dict(type='DetVisualizationHook', draw=True, test_out_dir=folder),
-)
+TOOLBOXES = ('mmpretrain', 'mmseg', 'mmdet')
 
 
 def test(cfg: Config, checkpoint: str) -> dict[str, float]:
@@ -72,13 +65,11 @@ def use_test_time_augmentation(cfg: Config) -> None:
 
 
 def paint_predictions(cfg: Config, folder: str) -> None:
-    """Have the toolbox's visualisation hook paint the prediction for every test image."""
-    folder = str(Path(folder).absolute())
-    hook = PAINTING_HOOKS[_toolbox(cfg)](folder)
+    """Have the toolbox's visualizer paint the prediction for every test image."""
+    _toolbox(cfg)
     cfg.setdefault('default_hooks', {})
-    cfg.default_hooks['visualization'] = {**cfg.default_hooks.get('visualization', {}), **hook}
-    if _toolbox(cfg) == 'mmseg':
-        cfg.visualizer.save_dir = folder
+    hook = dict(type='PaintTestSetHook', folder=str(Path(folder).absolute()))
+    cfg.default_hooks['visualization'] = hook
 
 
 def keep_predictions(cfg: Config, out: str) -> None:
@@ -105,8 +96,8 @@ def keep_predictions(cfg: Config, out: str) -> None:
 
 def _toolbox(cfg: Config) -> str:
     scope = cfg.get('default_scope')
-    if scope not in PAINTING_HOOKS:
+    if scope not in TOOLBOXES:
         raise ValueError(
-            f'Expected a config with default_scope {", ".join(PAINTING_HOOKS)}, found {scope!r}.'
+            f'Expected a config with default_scope {", ".join(TOOLBOXES)}, found {scope!r}.'
         )
     return scope

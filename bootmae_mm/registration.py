@@ -44,12 +44,14 @@ MODULES = (
     'pretrain.heads',
     'pretrain.hooks',
     'pretrain.masking',
+    'pretrain.preprocessing',
     'pretrain.teacher',
     'reports.run.hook',
     'transfer.label_map_files',
     'transfer.probe',
     'transfer.pyramid',
     'visualization.hook',
+    'visualization.painted_set',
 )
 REQUIRED_PACKAGES = ('mmengine', 'mmcv', 'mmpretrain')
 

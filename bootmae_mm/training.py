@@ -10,6 +10,7 @@ from .engine.resume import TrainingStopped
 from .engine.run_files import checkpoints
 from .engine.run_lock import only_run
 from .preflight.config.check import check_config
+from .preflight.data.hook import check_before_training
 from .preflight.data.paths import check_config_paths
 
 
@@ -18,7 +19,8 @@ def train(cfg: Config) -> None:
 
     Raises:
         ValueError: If ``cfg`` has keys or values that nothing knows, data that it names is missing
-            or malformed, or another run is going on in its work directory.
+            or malformed, its parts do not fit each other, or another run is going on in its work
+            directory.
         TrainingStopped: A ``SystemExit``, if a signal ended the run before its time.
     """
     if is_first_process():
@@ -27,12 +29,18 @@ def train(cfg: Config) -> None:
     code = None
     try:
         with only_run(cfg.work_dir) if is_first_process() else nullcontext():
-            build_runner(cfg).train()
+            _run(cfg)
     except TrainingStopped as stop:
         code = stop.code
     leave_process_group()
     if code is not None:
         sys.exit(code)
+
+
+def _run(cfg: Config) -> None:
+    runner = build_runner(cfg)
+    check_before_training(runner, cfg)
+    runner.train()
 
 
 def resume_if_possible(cfg: Config, checkpoint: str | None = None) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import common
 import contestants
 import data_pipeline
+import kernels
 import pretrain_step
 import products
 import torch
@@ -29,9 +30,62 @@ class Settings(NamedTuple):
     seconds: float = float('inf')
 
 
-FULL = Settings('base', 'large', 64, (16, 32, 64, 128, 256, 512), images=512, budget=15)
+FULL = Settings('base', 'large', 256, (64, 128, 256, 512, 1024), images=512, budget=12)
 TINY = Settings('tiny', 'tiny', 2, (1, 2, 4), images=4, budget=0)
+NUMBERS_OF_MASKS = (1, 2, 4)
+LARGE_COPY = 2**30  # bytes
 SWEEP = ('ours, images/s', 'MAE, images/s', 'ours / MAE', 'ours, share')
+
+
+def device(settings: Settings) -> Tables:
+    """What the device does at its best: products of two large matrices, a copy."""
+    rates = {
+        f'product, {name}': (products.largest_rate(getattr(torch, name), get_device()), 'Gop/s')
+        for name in pretrain_step.DTYPES
+    }
+    size = LARGE_COPY if torch.cuda.is_available() else 2**20
+    source = torch.randint(256, (size,), dtype=torch.uint8, device=get_device())
+    copy = torch.empty_like(source)
+    seconds = products.median_of(lambda: copy.copy_(source), 10)
+    rates['copy, read and written'] = (2 * size / seconds, 'GB/s')
+    rows = [dict(what=what, rate=rate / 1e9, unit=unit) for what, (rate, unit) in rates.items()]
+    return {'Device': rows}
+
+
+def kernels_of_a_step(settings: Settings) -> Tables:
+    """Where the device's time goes in a step of ours and of MAE."""
+    traces = {}
+    for kind in ('ours', 'mae'):
+        contestant = contestants.build(kind, settings.arch, settings.batch, 'bfloat16')
+        contestant()
+        traces[kind] = kernels.trace(contestant)
+    return kernels.tables(traces)
+
+
+def numbers_of_masks(settings: Settings) -> Tables:
+    """Masked views a second of ours where several of an image share the teacher's pass, the
+    views in a step being the same."""
+    ours = contestants.build('ours', settings.arch, settings.batch, 'bfloat16')
+    images = {count: max(1, settings.batch // count) for count in NUMBERS_OF_MASKS}
+    steps = {
+        count: ours._replace(data=contestants.make_batch(settings.arch, images[count], count))
+        for count in NUMBERS_OF_MASKS
+    }
+    seconds = common.medians(in_turn_within(steps, settings.budget / 2))
+    return {
+        'Masks of an image': [
+            {
+                'architecture': settings.arch,
+                'precision': 'bfloat16',
+                'masks': count,
+                'images': images[count],
+                'seconds': seconds[count],
+                'masked views/s': count * images[count] / seconds[count],
+                'images/s': images[count] / seconds[count],
+            }
+            for count in NUMBERS_OF_MASKS
+        ]
+    }
 
 
 def steps_in_bfloat16(settings: Settings) -> Tables:
@@ -58,11 +112,12 @@ def pipeline(settings: Settings) -> Tables:
 
 def memory(settings: Settings) -> Tables:
     """Peak memory with and without activation checkpointing."""
-    tables: Tables = {}
-    for arch in dict.fromkeys((settings.arch, settings.larger_arch)):
-        more = pretrain_step.measure_memory(arch, settings.batch, 'bfloat16')
-        pretrain_step.extend(tables, more)
-    return tables
+    return pretrain_step.measure_memory(settings.arch, settings.batch, 'bfloat16')
+
+
+def memory_of_larger_model(settings: Settings) -> Tables:
+    """The same with ViT-L."""
+    return pretrain_step.measure_memory(settings.larger_arch, settings.batch, 'bfloat16')
 
 
 def batch_sweep(settings: Settings) -> Tables:
@@ -106,17 +161,22 @@ def time_batch(built: dict[str, Contestant], batch: int, budget: float) -> dict:
 
 def compilation(settings: Settings) -> Tables:
     """Ours and MAE with their blocks compiled and not, in turn; the graphs that were compiled in
-    the first steps and, which should be none, in those after them."""
+    the first steps and, which should be none, in those after them. Compiling MAE is left out where
+    the time that ours took is not left."""
     torch._dynamo.reset()
+    start = time.perf_counter()
     built, first = {}, {}
-    for kind in ('ours', 'mae'):
-        for compiled in (False, True):
-            name = f'{kind}, compiled' if compiled else kind
-            built[name] = contestants.build(
-                kind, settings.arch, settings.batch, 'bfloat16', compiled=compiled
-            )
-            first[name] = first_steps(built[name])
-            say(f'    {name}: first steps took {first[name][0]:.0f} s')
+    for kind, compiled in (('ours', False), ('mae', False), ('ours', True), ('mae', True)):
+        name = f'{kind}, compiled' if compiled else kind
+        left = settings.seconds - settings.budget - (time.perf_counter() - start)
+        if compiled and kind == 'mae' and first['ours, compiled'][0] > left:
+            say(f'    {name}: skipped, {left:.0f} s are left')
+            continue
+        built[name] = contestants.build(
+            kind, settings.arch, settings.batch, 'bfloat16', compiled=compiled
+        )
+        first[name] = first_steps(built[name])
+        say(f'    {name}: first steps took {first[name][0]:.0f} s')
     before = graphs()
     times = in_turn_within(built, settings.budget)
     later = graphs() - before

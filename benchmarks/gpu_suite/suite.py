@@ -24,12 +24,16 @@ class Section(NamedTuple):
 
 # What matters most comes first: a limit cuts off the end.
 SECTIONS = {
-    'step, bfloat16': Section(sections.steps_in_bfloat16, 60),
-    'batch sweep': Section(sections.batch_sweep, 60),
-    'peak memory': Section(sections.memory, 70),
-    'compilation': Section(sections.compilation, 120),
-    'larger model': Section(sections.larger_model, 90),
-    'data pipeline': Section(sections.pipeline, 20),
+    'device': Section(sections.device, 3),
+    'step, bfloat16': Section(sections.steps_in_bfloat16, 30),
+    'kernels': Section(sections.kernels_of_a_step, 10),
+    'masks of an image': Section(sections.numbers_of_masks, 10),
+    'batch sweep': Section(sections.batch_sweep, 25),
+    'peak memory': Section(sections.memory, 10),
+    'larger model': Section(sections.larger_model, 45),
+    'compilation': Section(sections.compilation, 45),
+    'peak memory, larger model': Section(sections.memory_of_larger_model, 15),
+    'data pipeline': Section(sections.pipeline, 15),
     'step, float32': Section(sections.steps_in_float32, 60),
 }
 

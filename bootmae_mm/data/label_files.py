@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from .files import Listing, list_images, some
+from .files import IMAGE_EXTENSIONS, Listing, list_images, some
 from .reading import UnreadableImage, upright, upright_size
 
 IGNORED = 255  # the label of pixels without loss
@@ -106,7 +106,9 @@ def pair_label_maps(
 
 def _by_stem(folder: str | Path, suffix: str) -> tuple[dict[str, str], Listing]:
     """Paths of the image files of a folder by their names without suffix."""
-    listing = list_images(folder, *([[suffix.lower()]] if suffix else []))
+    listing = list_images(folder, [suffix.lower()] if suffix else IMAGE_EXTENSIONS)
+    if suffix:  # whose choice it is to leave the others out
+        listing = listing._replace(others=[])
     found: dict[str, str] = {}
     for name in listing.images:
         stem = name[: -len(suffix)] if suffix else os.path.splitext(name)[0]

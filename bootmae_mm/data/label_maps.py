@@ -94,6 +94,7 @@ class SegmentationFolders(ReplacesUnreadable, BaseDataset):
                 f'Expected a colour for each of the {len(names)} classes, found {len(palette)}; '
                 "correct the data set's metainfo.palette, or set it to None."
             )
+        palette = [tuple(colour) for colour in palette]  # mmdet takes no lists
         return {**metainfo, 'classes': tuple(names), 'palette': palette}
 
     def load_data_list(self) -> list[dict]:

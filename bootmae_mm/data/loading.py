@@ -7,7 +7,7 @@ from mmengine.registry import TRANSFORMS
 from torchvision.io import decode_jpeg
 
 from .jpeg import START_OF_IMAGE, is_plain
-from .reading import check_file, read_with_pillow
+from .reading import UnreadableImage, check_file, read_with_pillow
 
 
 def read_image(path: str) -> tuple[np.ndarray, str]:
@@ -54,14 +54,21 @@ class LoadAnyImage(BaseTransform):
     ``img_shape``, ``ori_shape``, and ``image_mode``, Pillow's name of what was found in the file.
 
     Raises:
-        UnreadableImage: If the file cannot be decoded, with the reason.
+        UnreadableImage: If the file cannot be decoded, with its path and the reason.
     """
 
     def transform(self, results: dict) -> dict:
         """Load ``results['img_path']``."""
         if 'img' in results:
             return results
-        rgb, results['image_mode'] = read_image(results['img_path'])
+        path = results['img_path']
+        try:
+            rgb, results['image_mode'] = read_image(path)
+        except UnreadableImage as reason:
+            raise UnreadableImage(
+                f'Expected an image in {str(path)!r}, found that it cannot be read ({reason}); '
+                'copy or unpack it again, or remove it.'
+            ) from reason
         results['img'] = rgb[:, :, ::-1]
         results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
         return results

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
+from .errors import DataError
 from .jpeg import MAX_SCANS, has_few_scans
 
 # Of Pillow's other formats, EPS starts another program, TGA has no mark to be known by, and most
@@ -34,7 +35,7 @@ TURNS = {
 }
 
 
-class UnreadableImage(ValueError):
+class UnreadableImage(DataError):
     """An image file that cannot be decoded; the message is the reason."""
 
 

@@ -74,14 +74,14 @@ def unreadable_in_evaluation(path: str, reason: str) -> DataError:
 def unreadable_file(info: dict, error: Exception) -> tuple[str, str]:
     """Path and reason of the file for which a pipeline failed; if none is to blame, the pipeline's
     own error is raised again."""
-    if isinstance(error, UnreadableImage) and 'seg_map_path' not in info:
-        return info['img_path'], str(error)
     for name, read in (('img_path', read_image), ('seg_map_path', read_labels)):
         if path := info.get(name):
             try:
                 read(path)
             except UnreadableImage as reason:
                 return path, str(reason)
+    if isinstance(error, UnreadableImage):  # but a moment later it could be read
+        return info['img_path'], str(error)
     raise error
 
 

@@ -15,12 +15,10 @@ def parts(dataset) -> Iterator:
             yield from parts(part)
 
 
-def skipped_files(batch: Mapping) -> Iterator[tuple[str, str]]:
+def skipped_files(batch: Mapping) -> list[tuple[str, str]]:
     """Path and reason of the files in whose place a batch has others."""
-    for sample in batch['data_samples']:
-        for path, what, why in sample.get('image_issues', ()):
-            if what == 'skipped':
-                yield path, why
+    issues = (i for sample in batch['data_samples'] for i in sample.get('image_issues', ()))
+    return sorted({(path, why) for path, what, why in issues if what == 'skipped'})
 
 
 def replace_nothing(dataset) -> None:

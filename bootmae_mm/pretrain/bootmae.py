@@ -21,6 +21,7 @@ from torch import Tensor
 from ..encoder import tokens
 from .decoder import TargetAwareDecoder
 from .heads import token_std
+from .preprocessing import to_device
 from .teacher import MomentumTeacher
 
 COLOURS = 3  # channels of the pixel target
@@ -50,7 +51,8 @@ class BootMAE(BaseSelfSupervisor):
         feature_head: The feature target and loss, a ``FeatureHead``.
         teacher: ``MomentumTeacher`` or ``FrozenTeacher``; None without predictor.
         centre_weighting: Weigh the centre of masked blocks up to twice as much.
-        data_preprocessor: mmpretrain's ``SelfSupDataPreprocessor``.
+        data_preprocessor: mmpretrain's ``SelfSupDataPreprocessor``, which is built as the
+            :class:`.preprocessing.PromptDataPreprocessor`: configs and runs of before name it.
         init_cfg: Initialisation, see mmengine's ``BaseModule``.
 
     Raises:
@@ -70,6 +72,9 @@ class BootMAE(BaseSelfSupervisor):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
+        data_preprocessor = dict(data_preprocessor or {})
+        if data_preprocessor.get('type', 'SelfSupDataPreprocessor') == 'SelfSupDataPreprocessor':
+            data_preprocessor['type'] = 'PromptDataPreprocessor'
         super().__init__(backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         require_parts(
             dict(regressor=regressor, pixel_head=pixel_head),
@@ -165,7 +170,7 @@ class BootMAE(BaseSelfSupervisor):
         if isinstance(self.teacher, MomentumTeacher):
             settings['teacher_decay'] = self.teacher.decay
         like = next(iter(log.values()))
-        return {**log, **{name: like.new_tensor(value) for name, value in settings.items()}}
+        return {**log, **{name: torch.full_like(like, value) for name, value in settings.items()}}
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """The loss to minimise, and the log: every value averaged over the processes, as a float.
@@ -190,7 +195,7 @@ class BootMAE(BaseSelfSupervisor):
             np.stack([np.atleast_2d(s.get(key)) for s in data_samples])
             for key in ('ids_visible', 'ids_masked')
         )
-        return tuple(torch.from_numpy(x).flatten(0, 1).to(device, non_blocking=True) for x in ids)
+        return tuple(to_device(torch.from_numpy(x).flatten(0, 1), device) for x in ids)
 
     def require_sizes(self, images_BCHW: Tensor, num_patches: int) -> None:
         """Raise ``ValueError`` for images or masks of another size than the model's."""

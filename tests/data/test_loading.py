@@ -225,7 +225,9 @@ class TestUnreadable:
             load(path)
         assert isinstance(error.value, ValueError)
         assert '\n' not in str(error.value)
-        return str(error.value)
+        before, _, rest = str(error.value).partition(' cannot be read (')
+        assert before.endswith(f'{str(path)!r}, found that it') and rest.endswith('or remove it.')
+        return rest.partition('); copy')[0]
 
     @pytest.mark.parametrize(
         ('extension', 'options'),

@@ -1,17 +1,13 @@
 """The algorithm: what its loss is made of, its ablations, and what it refuses."""
 
-from types import SimpleNamespace
-from unittest.mock import Mock
-
 import numpy as np
 import pytest
 import torch
+from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
 from bootmae_mm.encoder import tokens
-from bootmae_mm.engine.memory import BlockCheckpointHook
-from bootmae_mm.pretrain.compiling import all_blocks, compile_blocks
-from tests.helpers.models import build_tiny, random_samples
+from tests.helpers.models import build_tiny, random_samples, tiny_config
 
 WITHOUT_PIXELS = dict(regressor=None, pixel_head=None)
 WITHOUT_FEATURES = dict(predictor=None, feature_head=None, teacher=None)
@@ -126,38 +122,6 @@ def test_several_masks_share_the_pass_of_a_teacher_that_sees_all(fraction, teach
         torch.testing.assert_close(log[name], (logs[0][name] + logs[1][name]) / 2)
 
 
-def test_compiled_blocks_give_the_same_losses_and_are_compiled_once(images):
-    samples = random_samples(2)
-    expected = build_tiny().loss(images, samples)
-    model = build_tiny()
-    torch._dynamo.reset()
-    torch._dynamo.utils.counters.clear()
-    compile_blocks(model, backend='eager')
-    losses = model.loss(images, samples)
-    losses['loss'].backward()
-    graphs = torch._dynamo.utils.counters['stats']['unique_graphs']
-    assert 4 <= graphs <= len(all_blocks(model))
-    assert not torch._dynamo.utils.counters['graph_break']
-    for name, value in model.loss(images, samples).items():
-        torch.testing.assert_close(value, expected[name])
-    assert torch._dynamo.utils.counters['stats']['unique_graphs'] == graphs
-
-
-def test_checkpointed_blocks_give_the_same_gradients(images):
-    """Encoder and decoders are computed twice; the hook finds all of them."""
-    samples, gradients, calls = random_samples(2), [], []
-    for checkpointed in (False, True):
-        model = build_tiny()
-        model.predictor.blocks[0].norm1.register_forward_hook(lambda *_: calls.append(1))
-        if checkpointed:
-            BlockCheckpointHook().before_train(SimpleNamespace(model=model, logger=Mock()))
-        model.loss(images, samples)['loss'].backward()
-        gradients.append({name: p.grad for name, p in model.named_parameters()})
-    assert len(calls) == 3
-    for name, value in gradients[0].items():
-        torch.testing.assert_close(gradients[1][name], value, rtol=1e-6, atol=1e-9)
-
-
 def test_context_comes_from_the_named_block(images):
     samples, handed = random_samples(2), []
     for layer, resolved in ((0, 0), (1, 1), (-1, 2)):
@@ -210,3 +174,10 @@ def test_images_and_masks_of_another_size_are_refused(images):
 def test_contradictory_configs_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         build_tiny(**changes)
+
+
+def test_an_encoder_of_one_channel_is_refused():
+    config = tiny_config()
+    config['backbone'] = {**config['backbone'], 'in_channels': 1}
+    with pytest.raises(ValueError, match=r'backbone.in_channels=3, .* found 1; leave it at 3'):
+        MODELS.build(config)

@@ -40,7 +40,6 @@ def check_dataset(dataset, model: nn.Module, split: str) -> list[Finding]:
     """
     warnings, num_classes = [], head_classes(model)
     _check_channels(dataset, model, split)
-    _check_preprocessor(model, num_classes)
     for part in parts(dataset):
         kinds = {base.__name__ for base in type(part).__mro__}
         if kinds & {'BaseSegDataset', 'SegmentationFolders'}:
@@ -50,8 +49,8 @@ def check_dataset(dataset, model: nn.Module, split: str) -> list[Finding]:
             _check_number_of_classes(part, num_classes, split)
             _check_detection(part, getattr(model, 'with_mask', False), split)
         elif 'CustomDataset' in kinds:
-            _check_classification(part, num_classes, split)
             _check_number_of_classes(part, num_classes, split)
+            _check_classification(part, num_classes, split)
     return warnings
 
 
@@ -97,17 +96,6 @@ def _check_channels(dataset, model: nn.Module, split: str) -> None:
         )
 
 
-def _check_preprocessor(model: nn.Module, num_classes: dict[str, int]) -> None:
-    """A classifier's number of classes, which is said twice."""
-    number = getattr(getattr(model, 'data_preprocessor', None), 'num_classes', None)
-    for head, expected in num_classes.items():
-        if number not in (None, expected):
-            raise ValueError(
-                f'Expected data_preprocessor.num_classes={expected}, as {head}.num_classes is, '
-                f'found {number}; set both to the number of classes.'
-            )
-
-
 def _classes(dataset) -> tuple[str, ...] | None:
     names = getattr(dataset, 'metainfo', {}).get('classes')
     return None if names is None else tuple(names)
@@ -124,7 +112,8 @@ def _check_number_of_classes(dataset, num_classes: dict[str, int], split: str) -
         if names is not None and number != len(names):
             raise ValueError(
                 f'Expected {number} classes in the {split} data set, as {head}.num_classes says, '
-                f'found {len(names)} in its metainfo: {some(names)}; correct one of the two.'
+                f'found {len(names)} in its metainfo: {some(names)}; set num_classes={len(names)} '
+                'everywhere in the model, or correct metainfo or the class folders.'
             )
 
 

@@ -1,6 +1,9 @@
 """What the checks of data on disk share: findings, listing, sampling, decoding."""
 
+import math
 import os
+import random
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -94,11 +97,17 @@ def left_out(what: str, listing: Listing) -> Iterator[Finding]:
         yield Finding('warning', f'{what}: {sentence}')
 
 
-def spot_check(what: str, paths: Sequence[Path], sample: int) -> Iterator[Finding]:
-    """Read an evenly spaced sample of image files, as training does."""
-    failures, dark = [], []
+def spot_check(
+    what: str, paths: Sequence[str | Path], sample: int, seconds: float = math.inf
+) -> Iterator[Finding]:
+    """Read an evenly spaced sample of image files, as training does; for so many seconds at most,
+    in a random order."""
+    failures, dark, count, start = [], [], 0, time.monotonic()
     paths = evenly_spaced(paths, sample)
-    for path in paths:
+    for path in random.Random(0).sample(paths, len(paths)):
+        if time.monotonic() - start > seconds:
+            break
+        count += 1
         try:
             _, mode = read_with_pillow(path)
         except UnreadableImage as reason:
@@ -106,18 +115,19 @@ def spot_check(what: str, paths: Sequence[Path], sample: int) -> Iterator[Findin
             continue
         if mode.endswith(FEW_BITS):
             dark.append(path)
+    failures, dark = sorted(failures), sorted(dark)
     if dark:
         yield Finding(
             'warning',
-            f'{what}: {len(dark)} of {len(paths)} sampled images have 16 bits, and no value above '
+            f'{what}: {len(dark)} of {count} sampled images have 16 bits, and no value above '
             f'4095: training, which takes the upper 8, sees them nearly black: {some(dark)}; if '
             'they have 12 bits, multiply their values by 16.',
         )
     if failures:
         yield Finding(
             'error',
-            f'{what}: {len(failures)} of {len(paths)} sampled images cannot be decoded: '
+            f'{what}: {len(failures)} of {count} sampled images cannot be decoded: '
             f'{some(failures)}; copy or unpack them again.',
         )
     else:
-        yield Finding('ok', f'{what}: {len(paths)} sampled images decode.')
+        yield Finding('ok', f'{what}: {count} sampled images decode.')

@@ -76,14 +76,16 @@ def _check_split(
     loose = [name for name in names if '/' not in name]
     if loose:
         yield Finding(
-            'error',
-            f'{split}: expected every image in a class folder, found {len(loose):,} beside them: '
-            f'{some(loose)}.',
+            'warning',
+            f'{split}: expected every image in a class folder, found {len(loose):,} beside them, '
+            f'which are left out: {some(loose)}.',
         )
     filled = {name.partition('/')[0] for name in names}
     empty = [name for name in classes if name not in filled]
     if empty:
-        yield Finding('error', f'{split}: no image in {len(empty):,} class folders: {some(empty)}.')
+        yield Finding(
+            'warning', f'{split}: no image in {len(empty):,} class folders: {some(empty)}.'
+        )
     yield from left_out(split, found)
     if names:
         yield count_finding(split, len(names), expected)

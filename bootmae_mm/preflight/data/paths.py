@@ -126,6 +126,15 @@ def _check_image_list(setting: str, dataset) -> None:
                 f'Expected images in class folders, as {setting} has no ann_file, found '
                 f'{len(classes)} folders without an image in {folder!r}; {TOOL}.'
             )
+        known = dataset.metainfo.get('classes')
+        if known is not None and len(known) != len(classes):
+            raise ValueError(
+                f'Expected a folder for each of the {len(known)} classes that {setting} has, found '
+                f'{len(classes)} in {folder!r}: {some(sorted(map(os.path.basename, classes)))}; '
+                "for classes of your own set dataset=dict(_delete_=True, type='CustomDataset', "
+                f'data_root=…, data_prefix=…, pipeline=…) and num_classes={len(classes)} in '
+                'model.head and model.data_preprocessor.'
+            )
 
 
 def _check_lines(setting: str, dataset) -> None:

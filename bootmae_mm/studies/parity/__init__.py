@@ -12,13 +12,13 @@ from .transfer import compare_classifier, compare_dense
 __all__ = ['Golden', 'Row', 'compare']
 
 
-def compare(path: str | Path) -> list[Row]:
-    """All comparisons that a golden file allows.
+def compare(path: str | Path, device: str = 'cpu') -> list[Row]:
+    """All comparisons that a golden file allows, of what ``device`` computes.
 
     Raises:
         ValueError: If the file is not in the golden format, or of a kind that is not handled.
     """
-    golden = Golden(path)
+    golden = Golden(path, device)
     kinds = {
         'steps': compare_pretraining,
         'num_classes': compare_classifier,

@@ -27,13 +27,14 @@ class Row(NamedTuple):
 
 
 class Golden:
-    """A golden file: ``meta``, and its arrays by name.
+    """A golden file: ``meta``, its arrays by name, and the device that its tensors are given on.
 
     Raises:
         ValueError: If the file is not a golden archive.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, device: str = 'cpu') -> None:
+        self.device = torch.device(device)
         try:
             with np.load(path) as archive:
                 self.arrays = {name: archive[name] for name in archive.files}
@@ -47,14 +48,14 @@ class Golden:
     def tensors(self, prefix: str) -> dict[str, Tensor]:
         """Arrays whose names begin with ``prefix/``, as float32 tensors without it."""
         return {
-            name.removeprefix(f'{prefix}/'): torch.from_numpy(np.asarray(array)).float()
-            for name, array in self.arrays.items()
+            name.removeprefix(f'{prefix}/'): self.tensor(name)
+            for name in self.arrays
             if name.startswith(f'{prefix}/')
         }
 
     def tensor(self, name: str) -> Tensor:
         """One array, as a float32 tensor."""
-        return torch.from_numpy(self.arrays[name]).float()
+        return torch.from_numpy(np.asarray(self.arrays[name])).float().to(self.device)
 
 
 def encoder_config(meta: dict, **options) -> dict:

@@ -37,7 +37,7 @@ def build_pretraining(meta: dict) -> BootMAE:
 def compare_pretraining(golden: Golden) -> Iterator[Row]:
     """Predictions, targets, weights, losses, gradients, then the optimiser and teacher steps."""
     meta = golden.meta
-    model = build_pretraining(meta).train()
+    model = build_pretraining(meta).to(golden.device).train()
     yield from compare_pos_embeds(model, golden)
     model.load_state_dict(initial_state(golden))
     model.teacher.decay = meta['ema_decay']
@@ -87,8 +87,8 @@ def compare_step(model: BootMAE, data: dict[str, Tensor], step: int, num_masked:
     ids_BN = data['ids_shuffle'].long()
     num_visible = ids_BN.shape[1] - num_masked
     samples = [
-        DataSample(ids_visible=ids[:num_visible].numpy(), ids_masked=ids[num_visible:].numpy())
-        for ids in ids_BN
+        DataSample(ids_visible=ids[:num_visible], ids_masked=ids[num_visible:])
+        for ids in ids_BN.cpu().numpy()
     ]
     model.feature_weight = float(data['feature_weight'])
     losses = model.loss(data['images'], samples)
@@ -113,7 +113,7 @@ def compare_step(model: BootMAE, data: dict[str, Tensor], step: int, num_masked:
 def masks(model: BootMAE, ids_masked_BM: Tensor) -> dict[str, Tensor]:
     """Mask and token weights over the whole grid."""
     mask_BN = tokens.mask_from_ids(ids_masked_BM, model.grid[0] * model.grid[1])
-    weights = torch.zeros(mask_BN.shape)
+    weights = torch.zeros(mask_BN.shape, device=mask_BN.device)
     weights.scatter_(1, ids_masked_BM, model.token_weights(ids_masked_BM))
     return dict(mask=mask_BN.unflatten(1, model.grid).float(), token_weight=weights)
 
@@ -142,7 +142,7 @@ def predictions(
     def as_images(patches_BNP: Tensor) -> Tensor:
         return tokens.unpatchify(patches_BNP.unflatten(2, (3, -1)), model.grid)
 
-    everything = torch.arange(ids_BN.shape[1]).expand_as(ids_BN)
+    everything = torch.arange(ids_BN.shape[1], device=ids_BN.device).expand_as(ids_BN)
     return dict(
         pixel_pred=as_images(in_order(model.regressor)),
         pixel_target=as_images(model.pixel_head.target(images, everything, model.patch_size)),

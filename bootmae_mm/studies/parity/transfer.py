@@ -26,7 +26,7 @@ def compare_classifier(golden: Golden) -> Iterator[Row]:
             ),
         )
     )
-    model.eval()
+    model.to(golden.device).eval()
     state = checkpoint.from_release(golden.tensors('state'), checkpoint.CLASSIFIER_NAMES)
     model.load_state_dict(state)
     with torch.no_grad():
@@ -51,12 +51,12 @@ def compare_dense(golden: Golden) -> Iterator[Row]:
         )
     )
     pyramid = FourScalePyramid(meta['embed_dims'], norm_cfg=dict(type='BN'))
-    backbone.eval()
-    pyramid.eval()
+    for part in (backbone, pyramid):
+        part.to(golden.device).eval()
     state = golden.tensors('state')
     index_names = [name for name in state if name.endswith('relative_position_index')]
     for name in index_names:
-        ours = relative_position_index(tuple(backbone.patch_resolution), torch.device('cpu'))
+        ours = relative_position_index(tuple(backbone.patch_resolution), golden.device)
         difference = largest_relative_difference(ours, state.pop(name))
         yield Row(name, difference, OUTPUT_TOLERANCE)
     adapter = {name: state.pop(name) for name in list(state) if name.startswith('fpn')}

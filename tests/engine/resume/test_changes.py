@@ -189,3 +189,31 @@ def test_a_detector_of_before_goes_on():
     assert [change.key for change in changes(snapshot(old), snapshot(new))[0]] == [
         'param_scheduler.MultiStepLR.gamma'
     ]
+
+
+def labelled(name: str, dataset: str, loader: str, **settings) -> str:
+    """The snapshot of a fine-tuning config with that data set and loader."""
+    cfg = Config.fromfile(ROOT / f'configs/{name}.py')
+    cfg.train_dataloader.dataset.update(type=dataset, **settings)
+    cfg.train_dataloader.dataset.pipeline[0].type = loader
+    return snapshot(cfg)
+
+
+@pytest.mark.parametrize(
+    ('name', 'dataset', 'loader'),
+    [
+        ('finetune/bootmae_vitb_finetune_100e', 'ImageNet', 'LoadImageFromFile'),
+        ('linear/bootmae_vitb_linear_90e', 'ImageNet', 'LoadImageFromFile'),
+        ('demo/finetune', 'CustomDataset', 'LoadAnyImage'),
+    ],
+)
+def test_a_run_from_before_imagefolders_goes_on(name, dataset, loader):
+    before = labelled(name, dataset, loader)
+    now = snapshot(Config.fromfile(ROOT / f'configs/{name}.py'))
+    relevant, harmless = changes(before, now)
+    assert relevant == []
+    assert f'train_dataloader.dataset.type: "{dataset}" -> "ImageFolders"' in map(str, harmless)
+    assert changes(now, before)[0], 'but not the other way round'
+    other = labelled(name, dataset, loader, data_root='elsewhere')
+    (root,) = changes(other, now)[0]
+    assert root.key == 'train_dataloader.dataset.data_root'

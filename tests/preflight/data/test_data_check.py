@@ -97,14 +97,6 @@ IMAGENET = {
         lambda r: (r / 'val/dog').rename(r / 'val/ox'),
         'same class folders in train and val.*found only in one of them: dog, ox',
     ),
-    'an empty class': (
-        lambda r: [path.unlink() for path in (r / 'val/dog').iterdir()],
-        'val: no image in 1 class folders: dog',
-    ),
-    'images beside the classes': (
-        lambda r: write_images(r / 'train', 1),
-        'found 1 beside them: 000.png',
-    ),
     'truncated image': (
         lambda r: cut(r / 'train/cat/000.png'),
         'train: 1 of 6 sampled images cannot be decoded: .*000.png',
@@ -338,6 +330,28 @@ def test_a_folder_of_pictures(tmp_path):
     (tmp_path / 'empty').mkdir()
     (finding,) = pictures.check(tmp_path / 'empty')
     assert 'found none among 0 files' in finding.sentence
+
+
+def test_what_training_leaves_out_of_class_folders_is_a_warning(tmp_path):
+    root = write_imagenet(tmp_path / 'data')
+    write_images(root / 'train', 1)
+    for path in (root / 'val/dog').iterdir():
+        path.unlink()
+    assert not sentences(imagenet, root, 2, 'error')
+    loose, empty = sentences(imagenet, root, 2, 'warning')
+    assert 'found 1 beside them, which are left out: 000.png' in loose
+    assert empty == 'val: no image in 1 class folders: dog.'
+
+
+def test_pictures_are_read_as_in_training(tmp_path):
+    values = np.random.default_rng(0).integers(0, 4096, (8, 8)).astype(np.uint16)
+    for name, scale in (('dark', 1), ('bright', 16)):
+        (tmp_path / name).mkdir()
+        Image.fromarray(values * scale).save(tmp_path / name / 'a.png')
+    assert [finding.level for finding in pictures.check(tmp_path / 'bright')] == ['ok', 'ok']
+    found = list(pictures.check(tmp_path / 'dark'))
+    assert [finding.level for finding in found] == ['ok', 'warning', 'ok']
+    assert '1 of 1 sampled images have 16 bits, and no value above 4095' in found[1].sentence
 
 
 def test_listing_follows_links_once_and_leaves_out_hidden_files(tmp_path):
