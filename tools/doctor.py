@@ -38,9 +38,12 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     os.environ['CUDA_VISIBLE_DEVICES'] = ''  # before PyTorch: GPUs may be busy with another run
     # Late, since these take seconds to import: a wrong option is told at once.
+    from mmengine.logging import MMLogger
+
     from bootmae_mm.preflight.doctor.case import Case
     from bootmae_mm.preflight.doctor.checkup import examine
 
+    MMLogger.get_instance('doctor', log_level='WARNING')  # is the current one then
     with command_line.user_errors():
         cfg, written = command_line.load_config(args), command_line.read_config(args.config)
     case = Case(cfg, written, args.gpus)

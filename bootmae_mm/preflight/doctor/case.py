@@ -3,10 +3,11 @@
 The doctor builds the parts; at the start of training they are those of the run.
 """
 
+import logging
 import re
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
 from mmengine.registry import DATA_SAMPLERS, DATASETS, MODELS, DefaultScope
 from mmengine.runner import Runner
 from torch import nn
@@ -38,12 +40,14 @@ class Case:
         written: The config as its file has it, without what the command line changed.
         gpus: How many GPUs it is to run on.
         wrong: Names of the points that have found errors.
+        remarks: What the data sets logged when they were built here, by split.
     """
 
     cfg: Config
     written: Config
     gpus: int = 1
     wrong: set[str] = field(default_factory=set)
+    remarks: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def of_runner(cls, runner: Runner, splits: Sequence[str], cfg: Config | None = None) -> 'Case':
@@ -90,7 +94,8 @@ class Case:
         for split in SPLITS:
             cfg = (self.cfg.get(f'{split}_dataloader') or {}).get('dataset')
             if cfg and cfg not in known:
-                found[split] = self._try(self._build_dataset, split, cfg)
+                with kept_log() as self.remarks[split]:
+                    found[split] = self._try(self._build_dataset, split, cfg)
                 known.append(cfg)
         return found
 
@@ -107,11 +112,12 @@ class Case:
         wanted = {split: self.cfg.get(f'{split}_evaluator') for split in SPLITS[1:]}
         if wanted['test'] == wanted['val']:
             del wanted['test']
-        return {
-            split: self._try(Runner.build_evaluator, None, deepcopy(cfg))
-            for split, cfg in wanted.items()
-            if cfg
-        }
+        with kept_log():
+            return {
+                split: self._try(Runner.build_evaluator, None, deepcopy(cfg))
+                for split, cfg in wanted.items()
+                if cfg
+            }
 
     @cached_property
     def batches(self) -> int | Exception | None:
@@ -163,7 +169,7 @@ class Case:
     def _try(self, build: Callable, *args, **kwargs):
         """What is built, or the error that building ends with."""
         try:
-            with self.scope(), redirect_stdout(StringIO()):  # pycocotools tells how it is going
+            with self.scope():
                 return build(*args, **kwargs)
         except Exception as error:  # constructors of any toolbox may raise anything
             return error
@@ -196,6 +202,34 @@ class Case:
     def scope(self):
         """Context in which types are those of the config's toolbox."""
         return DefaultScope.overwrite_default_scope(self.cfg.get('default_scope'))
+
+
+class Kept(logging.Handler):
+    """Keeps the messages of a log from warnings up.
+
+    Attributes:
+        messages: A sentence each.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called by the logger."""
+        self.messages.append(record.getMessage())
+
+
+@contextmanager
+def kept_log() -> Iterator[list[str]]:
+    """Nothing is logged or printed within it (pycocotools does); yields the warnings instead."""
+    logger, kept = MMLogger.get_current_instance(), Kept()
+    handlers, logger.handlers = logger.handlers, [kept]
+    try:
+        with redirect_stdout(StringIO()):
+            yield kept.messages
+    finally:
+        logger.handlers = handlers
 
 
 def in_words(error: Exception) -> str:

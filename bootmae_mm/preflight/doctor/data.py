@@ -17,6 +17,7 @@ def check_data(case: Case) -> Iterator[Finding]:
     """Folders, lists and annotations of all splits against the model."""
     model = nn.Identity() if case.model is None else case.model
     for split, dataset in case.datasets.items():
+        yield from (Finding('warning', f'{split}: {r}') for r in case.remarks.get(split, ()))
         if isinstance(dataset, Exception):
             yield Finding('error', f'{split}: {in_words(dataset)}')
             continue

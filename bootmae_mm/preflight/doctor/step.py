@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose
+from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 
 from ...data.files import some
@@ -131,7 +132,8 @@ def small_runner(
         loader = dict(cfg.train_dataloader, dataset=train)
         runner._train_dataloader = Runner.build_dataloader(loader, seed=runner.seed)
     evaluator = case.evaluators.get('val')
-    if train and val and evaluator and 'metrics' not in case.wrong:
+    usable = isinstance(evaluator, Evaluator) and 'metrics' not in case.wrong
+    if train and val and usable:
         val = Few(with_pipeline(val, val_dataloader.dataset), FEW)
         loader = dict(val_dataloader, dataset=val, num_workers=0, persistent_workers=False)
         loader.pop('prefetch_factor', None)

@@ -111,6 +111,14 @@ def test_training_logs_what_may_be_meant_and_goes_on(make, monkeypatch):
     assert 'momentum=0.0002; leave custom_hooks.ema out.' in logged[0]
 
 
+def test_what_a_data_set_leaves_out_is_a_warning(make, tmp_path):
+    (tmp_path / 'data/train/red/._1.png').touch()
+    pictures = dict(type='UnlabelledImages', data_root=str(tmp_path / 'data/train'))
+    case = make({'train_dataloader.dataset': dict(_delete_=True, pipeline=[], **pictures)})
+    (warning,) = (f for _, f in examine(case, ['data']) if f.level == 'warning')
+    assert warning.sentence.startswith('train: ') and '._1.png' in warning.sentence
+
+
 @pytest.mark.parametrize('split', ['train', 'val'])
 def test_a_picture_that_cannot_be_read(split, make, tmp_path):
     cut(tmp_path / f'data/{split}/red/1.png')
