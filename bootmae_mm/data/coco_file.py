@@ -234,7 +234,11 @@ def _repair(annotation: dict, path: str | Path, repairs: Repairs) -> None:
     if isinstance(parts, list) and parts and all(_number(value) is not None for value in parts):
         annotation['segmentation'] = [parts]
         repairs.add('a segmentation that is one list of numbers is read as a polygon', name)
-    elif parts is not None and not isinstance(parts, list | dict):
+    elif not (
+        parts is None
+        or isinstance(parts, list)
+        or (isinstance(parts, dict) and {'counts', 'size'} <= parts.keys())
+    ):
         raise _misunderstood(
             parts, 'polygons or run lengths', f'segmentation of annotation {name}', path
         )

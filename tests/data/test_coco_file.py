@@ -155,6 +155,10 @@ REFUSED = {
     ),
     'iscrowd of words': (set_all('annotations', iscrowd='no'), '0 or 1 as iscrowd of annotation 1'),
     'entries without keys': (lambda c: c['images'].append(3), r"as images\[2\] in .*, found '3'"),
+    'run lengths without size': (
+        set_all('annotations', segmentation=dict(counts=[1, 2]), bbox=None),
+        'polygons or run lengths as segmentation of annotation 1',
+    ),
     'polygons of words': (
         set_all('annotations', segmentation=[['a', 'b']], area=0),
         'polygons .* as segmentation of annotation 1',

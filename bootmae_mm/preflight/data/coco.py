@@ -165,17 +165,20 @@ def segmentation_findings(content: Mapping, with_mask: bool | None = True) -> It
             'detector without mask head (configs/det/faster_rcnn_bootmae_vitb_1x.py).',
         )
     sizes = {image['id']: [image['height'], image['width']] for image in content['images']}
-    wrong = [
-        a['id']
-        for a in annotations
-        if isinstance(a.get('segmentation'), dict)
-        and list(a['segmentation'].get('size', ())) != sizes.get(a['image_id'])
-    ]
+    masks = [a for a in annotations if isinstance(a.get('segmentation'), dict)]
+    wrong = [a['id'] for a in masks if a['segmentation'].get('size') != sizes.get(a['image_id'])]
     if wrong and with_mask is not False:
         yield Finding(
             'error',
             'Expected run lengths of a segmentation with the size [height, width] of the image, '
             f'found {len(wrong):,} of another: id {some(wrong)}.',
+        )
+    points = [a['id'] for a in annotations if _is_without_area(a)]
+    if points and with_mask is not False:
+        yield Finding(
+            'warning',
+            f'{len(points):,} annotations have polygons of less than three points only, a mask '
+            f'head ignores them: id {some(points)}.',
         )
     relative = [a['id'] for a in annotations if _is_relative(a)]
     if relative and with_mask is not False:
@@ -184,6 +187,11 @@ def segmentation_findings(content: Mapping, with_mask: bool | None = True) -> It
             f'Expected polygons in pixels, found {len(relative):,} within 0 and 1 in larger boxes, '
             f'as shares of the image: id {some(relative)}; multiply them by its width and height.',
         )
+
+
+def _is_without_area(annotation: Mapping) -> bool:
+    parts = annotation.get('segmentation')
+    return isinstance(parts, list) and bool(parts) and max(map(len, parts)) < 6
 
 
 def _is_relative(annotation: Mapping) -> bool:

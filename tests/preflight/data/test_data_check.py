@@ -1,5 +1,6 @@
 """Folders of data sets: sound ones pass, every damage is named, and the tool's exit status."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -55,6 +56,11 @@ def flatten_with_list(root: Path) -> None:
     flatten(root / 'val')
     (root / 'meta').mkdir()
     (root / 'meta/val.txt').write_text('cat_000.png 0\n')
+
+
+def add_a_car(content: dict) -> None:
+    content['categories'].append(dict(id=3, name='car'))
+    content['annotations'][0]['category_id'] = 3
 
 
 def tar_archives(root: Path) -> None:
@@ -150,10 +156,25 @@ COCO = {
         lambda r: edit_json(r, lambda c: c['annotations'].clear()),
         "list 'annotations' in .*, found an empty one",
     ),
-    'no bbox': (edit_annotations(bbox=None), "of 'annotations'.*, found entry 0 without bbox"),
-    'no segmentation': (
-        edit_annotations(segmentation=None),
-        'a segmentation in every annotation.*, found 8 of 8 without: id 1, 2, 3 and 5 more',
+    'neither box nor mask': (
+        edit_annotations(bbox=None, segmentation=None),
+        'a bbox or a segmentation in every annotation .*, found annotation 1 without',
+    ),
+    'boxes as shares': (
+        edit_annotations(bbox=[0.1, 0.2, 0.5, 0.5]),
+        'in pixels, found all 8 within 0 and 1, as shares',
+    ),
+    'polygons as shares': (
+        edit_annotations(segmentation=[[0.1, 0.2, 0.5, 0.5, 0.3, 0.1]]),
+        'polygons in pixels, found 8 within 0 and 1 .*: id 1, 2, 3',
+    ),
+    'run lengths of another size': (
+        edit_annotations(segmentation=dict(size=[2, 2], counts=[0, 4])),
+        'the size .height, width. of the image, found 8 of another: id 1, 2, 3',
+    ),
+    'a name twice': (
+        lambda r: edit_json(r, lambda c: c['categories'].append(dict(id=3, name='person'))),
+        'every name of a category once, found repeated: person',
     ),
     'repeated ids': (edit_annotations(id=5), "every id in 'annotations' once, found repeated: 5"),
     'unknown image': (
@@ -166,19 +187,19 @@ COCO = {
     ),
     'corners as boxes': (
         edit_annotations(bbox=[40, 40, 60, 60]),
-        'inside their images, found 8 of 8 that reach out',
+        'inside their images, found 8 of 8 that reach out: .*left, top, right, bottom',
     ),
-    'half a box': (edit_annotations(bbox=[1, 2]), r'bbox as \[x, y, width, height\], found some'),
+    'half a box': (edit_annotations(bbox=[1, 2]), r'numbers \[x, y, width, height\] as bbox'),
     'missing images': (
         lambda r: [(r / f'train2017/{i:012}.jpg').unlink() for i in (0, 5)],
         r'found 2 of 8 missing: .*0000.jpg, .*0005.jpg',
     ),
     'another size': (
         lambda r: save(r / f'train2017/{0:012}.jpg', np.zeros((20, 30, 3), np.uint8)),
-        r'1 of 8 sampled images are wrong: .* 30 × 20 pixels, annotated as 90 × 70',
+        r'1 of 8 sampled images are wrong: .* 30 × 20 pixels but annotated as 90 × 70',
     ),
     'another number of categories': (
-        lambda r: edit_json(r, lambda c: c['categories'].append(dict(id=3, name='car'))),
+        lambda r: edit_json(r, add_a_car),
         r'train2017: expected 2 categories, found 3 \(person, bicycle, car\)',
     ),
 }
@@ -233,7 +254,7 @@ def test_what_may_be_meant_is_a_warning(tmp_path):
     root = write_coco(tmp_path / 'coco')
     edit_json(root, lambda c: c['annotations'][0].update(bbox=[1, 2, 3, 0]))
     assert not sentences(coco, root, 2, 'error')
-    assert re.search('1 annotations have no .* id 1', sentences(coco, root, 2, 'warning')[0])
+    assert re.search('wide or high are left out: 1 .id 1.', sentences(coco, root, 2, 'warning')[0])
 
 
 def test_a_box_may_reach_out_by_a_pixel(tmp_path):
@@ -241,7 +262,63 @@ def test_a_box_may_reach_out_by_a_pixel(tmp_path):
     edit_json(root, lambda c: c['annotations'][0].update(bbox=[-1, 0, 92, 10]))
     assert not sentences(coco, root, 2, 'error')
     edit_json(root, lambda c: c['annotations'][0].update(bbox=[-1, 0, 92.1, 10]))
-    assert 'found 1 of 8' in sentences(coco, root, 2, 'error')[0]
+    assert 'found 1 of 8' in sentences(coco, root, 2, 'warning')[0]
+
+
+def test_a_set_of_ones_own_is_taken_as_it_is(tmp_path):
+    """No number of classes is expected but that of the data."""
+    for module, write in ((coco, write_coco), (imagenet, write_imagenet)):
+        root = write(tmp_path / module.__name__)
+        assert {finding.level for finding in module.check(root)} == {'ok'}
+    edit_json(tmp_path / coco.__name__, add_a_car)
+    assert 'only in one of them: car' in sentences(coco, tmp_path / coco.__name__, None, 'error')[0]
+    for split in ('train', 'val'):
+        for name in ('cat', 'dog'):
+            (root / split / name).rename(root / split / f'n0000000{len(name) + (name == "dog")}')
+    assert (
+        "ImageNet's 1,000 class folders, found 2" in sentences(imagenet, root, None, 'warning')[0]
+    )
+    assert not sentences(imagenet, root, None, 'error')
+
+
+def test_a_category_without_instances_need_not_be_a_class(tmp_path):
+    """As Roboflow writes one for all of them."""
+    root = write_coco(tmp_path)
+    for name in (TRAIN_JSON, TRAIN_JSON.replace('train', 'val')):
+        content = json.loads((root / name).read_text())
+        content['categories'].insert(0, dict(id=0, name='things'))
+        (root / name).write_text(json.dumps(content))
+    assert not sentences(coco, root, 2, 'error')
+    assert '1 of 3 categories have no annotation: things' in sentences(coco, root, 2, 'warning')[0]
+
+
+@pytest.mark.parametrize(
+    ('with_mask', 'level'), [(True, 'error'), (None, 'warning'), (False, None)]
+)
+def test_masks_are_missed_where_there_is_a_head_for_them(with_mask, level, tmp_path):
+    root = write_coco(tmp_path)
+    edit_annotations(segmentation=None)(root)
+    findings = [f for f in coco.check(root, with_mask=with_mask) if 'segmentation' in f.sentence]
+    assert [finding.level for finding in findings] == ([level] if level else [])
+    assert all('found 8 of 8 without: id 1, 2, 3 and 5' in f.sentence for f in findings)
+
+
+def test_polygons_that_a_mask_head_ignores(tmp_path):
+    root = write_coco(tmp_path)
+    edit_json(root, lambda c: c['annotations'][4].update(segmentation=[[1, 2, 3, 4], [5, 6]]))
+    assert '1 annotations have polygons' in sentences(coco, root, 2, 'warning')[0]
+
+
+def test_annotations_are_of_the_upright_picture(tmp_path):
+    root = write_coco(tmp_path)
+    path, exif = root / f'train2017/{0:012}.jpg', Image.Exif()
+    exif[0x112] = 6
+    stored = Image.open(path)
+    stored.save(path, exif=exif)
+    (error,) = sentences(coco, root, 2, 'error')
+    assert '70 × 90 pixels upright, as EXIF asks, but annotated as 90 × 70' in error
+    stored.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+    assert not sentences(coco, root, 2, 'error')
 
 
 def test_a_folder_of_pictures(tmp_path):
