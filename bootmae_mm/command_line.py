@@ -143,4 +143,5 @@ def is_ours(error: BaseException) -> bool:
     those of constructors anew)."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     ours = Path(frame.f_code.co_filename).is_relative_to(PACKAGE)
+    ours |= type(error).__module__.startswith(f'{__package__}.')  # also out of a loader's worker
     return ours or (error.__context__ is not None and is_ours(error.__context__))

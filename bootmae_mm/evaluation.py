@@ -11,14 +11,7 @@ from .engine.wrapping import unwrap
 from .preflight.config.check import check_config
 from .preflight.data.paths import check_config_paths
 
-# What each toolbox needs to paint its predictions into a folder, and to keep them.
-PAINTING_HOOKS = dict(
-    mmpretrain=lambda folder: dict(
-        type='VisualizationHook', enable=True, interval=1, out_dir=folder
-    ),
-    mmseg=lambda folder: dict(type='SegVisualizationHook', draw=True),  # into the visualizer's
-    mmdet=lambda folder: dict(type='DetVisualizationHook', draw=True, test_out_dir=folder),
-)
+TOOLBOXES = ('mmpretrain', 'mmseg', 'mmdet')
 
 
 def test(cfg: Config, checkpoint: str) -> dict[str, float]:
@@ -72,13 +65,11 @@ def use_test_time_augmentation(cfg: Config) -> None:
 
 
 def paint_predictions(cfg: Config, folder: str) -> None:
-    """Have the toolbox's visualisation hook paint the prediction for every test image."""
-    folder = str(Path(folder).absolute())
-    hook = PAINTING_HOOKS[_toolbox(cfg)](folder)
+    """Have the toolbox's visualizer paint the prediction for every test image."""
+    _toolbox(cfg)
     cfg.setdefault('default_hooks', {})
-    cfg.default_hooks['visualization'] = {**cfg.default_hooks.get('visualization', {}), **hook}
-    if _toolbox(cfg) == 'mmseg':
-        cfg.visualizer.save_dir = folder
+    hook = dict(type='PaintTestSetHook', folder=str(Path(folder).absolute()))
+    cfg.default_hooks['visualization'] = hook
 
 
 def keep_predictions(cfg: Config, out: str) -> None:
@@ -90,19 +81,23 @@ def keep_predictions(cfg: Config, out: str) -> None:
     """
     toolbox = _toolbox(cfg)
     if toolbox == 'mmseg':
-        cfg.test_evaluator.update(output_dir=out, keep_results=True)
-        return
-    if not out.endswith('.pkl'):
+        dataset = cfg.test_dataloader.dataset
+        images = (dataset.get('data_prefix') or {}).get('img_path') or ''
+        root = str(Path(dataset.get('data_root') or '').expanduser() / images)
+        writer = dict(type='LabelMapFiles', folder=out, root=root)
+    elif out.endswith('.pkl'):
+        kind = 'DumpDetResults' if toolbox == 'mmdet' else 'DumpResults'
+        writer = dict(type=kind, out_file_path=out)
+    else:
         raise ValueError(f'Expected the name of a .pkl file for the predictions, found {out!r}.')
     metrics = cfg.test_evaluator
-    dump = dict(type='DumpDetResults' if toolbox == 'mmdet' else 'DumpResults', out_file_path=out)
-    cfg.test_evaluator = [*(metrics if isinstance(metrics, list) else [metrics]), dump]
+    cfg.test_evaluator = [*(metrics if isinstance(metrics, list) else [metrics]), writer]
 
 
 def _toolbox(cfg: Config) -> str:
     scope = cfg.get('default_scope')
-    if scope not in PAINTING_HOOKS:
+    if scope not in TOOLBOXES:
         raise ValueError(
-            f'Expected a config with default_scope {", ".join(PAINTING_HOOKS)}, found {scope!r}.'
+            f'Expected a config with default_scope {", ".join(TOOLBOXES)}, found {scope!r}.'
         )
     return scope

@@ -11,8 +11,11 @@ from importlib.util import find_spec
 
 # Every module that registers something.
 MODULES = (
+    'data.coco',
     'data.cropping',
     'data.dataset',
+    'data.image_folders',
+    'data.label_maps',
     'data.loading',
     'data.sampling',
     'encoder.vit',
@@ -27,6 +30,7 @@ MODULES = (
     'engine.resume.runner',
     'engine.resume.stopping',
     'engine.total_batch',
+    'engine.warm_up',
     'monitors.data_wait',
     'monitors.health.hook',
     'monitors.image_report',
@@ -43,9 +47,11 @@ MODULES = (
     'pretrain.preprocessing',
     'pretrain.teacher',
     'reports.run.hook',
+    'transfer.label_map_files',
     'transfer.probe',
     'transfer.pyramid',
     'visualization.hook',
+    'visualization.painted_set',
 )
 REQUIRED_PACKAGES = ('mmengine', 'mmcv', 'mmpretrain')
 

@@ -28,7 +28,7 @@ ALLOWED = {
     'pretrain': ('checkpoint', 'encoder', 'engine'),
     'transfer': ('checkpoint', 'encoder', 'engine'),
     'convert': ('checkpoint', 'encoder', 'pretrain', 'transfer'),
-    'preflight': ('checkpoint', 'data', 'encoder', 'engine'),
+    'preflight': ('checkpoint', 'data', 'encoder', 'engine', 'pretrain'),
     'reports': ('engine',),
     'monitors': ('data', 'encoder', 'engine', 'preflight', 'pretrain', 'transfer'),
     'visualization': ('checkpoint', 'data', 'encoder', 'engine', 'pretrain', 'reports'),

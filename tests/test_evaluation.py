@@ -13,7 +13,7 @@ from bootmae_mm import evaluation
 from bootmae_mm.checkpoint import read_state_dict
 from bootmae_mm.checkpoint.complete import load_completely
 from bootmae_mm.engine.build import build_runner
-from tests.helpers.labelled_data import load_tool, tiny_run, write_pictures
+from tests.helpers.labelled_data import CLASSES, load_tool, tiny_run, write_pictures
 from tests.helpers.models import build_tiny
 from tests.helpers.paths import ROOT
 
@@ -84,7 +84,8 @@ def test_the_command(finished, tmp_path):
     log = next((tmp_path / 'work').glob('*/*.log')).read_text()
     assert f'accuracy/top1: {metrics["accuracy/top1"]:.4f}' in log
     assert len(pickle.loads((tmp_path / 'out.pkl').read_bytes())) == 12
-    assert len(list((tmp_path / 'shown').glob('*.png'))) == 4  # names repeat between classes
+    shown = {str(p.relative_to(tmp_path / 'shown')) for p in (tmp_path / 'shown').rglob('*.png')}
+    assert shown == {f'{name}/{i}.png.png' for name in CLASSES for i in range(4)}
 
 
 def test_test_time_augmentation_averages_over_flips(finished, tmp_path):
@@ -145,19 +146,19 @@ def test_a_config_or_file_that_does_not_fit_is_refused(finished, tmp_path):
 
 def test_segmentation_and_detection_paint_and_keep_in_their_own_ways(tmp_path):
     shown, out = str(tmp_path / 'shown'), str(tmp_path / 'out.pkl')
-    base = dict(default_hooks=dict(), visualizer=dict(), test_evaluator=dict(type='Metric'))
+    dataset = dict(data_root='data', data_prefix=dict(img_path='images'))
+    base = dict(
+        default_hooks=dict(),
+        visualizer=dict(),
+        test_dataloader=dict(dataset=dataset),
+        test_evaluator=dict(type='Metric'),
+    )
     seg, det = (Config(dict(**base, default_scope=scope)) for scope in ('mmseg', 'mmdet'))
     for cfg in (seg, det):
         evaluation.paint_predictions(cfg, shown)
         evaluation.keep_predictions(cfg, out)
-    hook = seg.default_hooks.visualization
-    assert (hook, seg.visualizer) == (
-        dict(type='SegVisualizationHook', draw=True), dict(save_dir=shown),
-    )  # fmt: skip
-    assert seg.test_evaluator == dict(type='Metric', output_dir=out, keep_results=True)
-    assert det.default_hooks.visualization == dict(
-        type='DetVisualizationHook', draw=True, test_out_dir=shown
-    )
+        assert cfg.default_hooks.visualization == dict(type='PaintTestSetHook', folder=shown)
+    assert seg.test_evaluator[1:] == [dict(type='LabelMapFiles', folder=out, root='data/images')]
     assert det.test_evaluator[1:] == [dict(type='DumpDetResults', out_file_path=out)]
 
 

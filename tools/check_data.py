@@ -5,8 +5,10 @@
     python tools/check_data.py coco data/coco
     python tools/check_data.py images data/holidays             (pretraining without labels)
     python tools/check_data.py imagenet data/shapes --num-classes 8
+    python tools/check_data.py coco --config mine/detect.py     (as this config reads it)
 
-Reads names and annotation files, and decodes a few files of each split. Exits with 0 if training
+Reads names and annotation files, and decodes a few files of each split. How many classes there
+should be comes from the config, or --num-classes, or else from the data. Exits with 0 if training
 can start, 1 if there are errors, 2 if the command is wrong.
 """
 
@@ -25,10 +27,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('kind', choices=CHECKS, help='how the folder is laid out')
-    parser.add_argument('folder', help='the folder of the data set')
     parser.add_argument(
-        '--num-classes', type=int, metavar='N', help="number of classes, if not the data set's own"
+        'folder', nargs='?', help="the folder of the data set; by default the config's data_root"
     )
+    parser.add_argument(
+        '--config', metavar='CONFIG', help='take what is expected of the data from this config'
+    )
+    parser.add_argument('--num-classes', type=int, metavar='N', help='number of classes to expect')
     parser.add_argument(
         '--sample', type=int, default=20, metavar='N', help='files to decode per split (default 20)'
     )
@@ -40,16 +45,35 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         )
     if args.sample < 1:
         parser.error(f'--sample expects a positive number, found {args.sample}')
+    args.options = {} if args.num_classes is None else dict(num_classes=args.num_classes)
+    if args.config is not None:
+        read_config(args)
+    if args.folder is None:
+        parser.error('expected the folder of the data set, found none; name it')
     return args
+
+
+def read_config(args: argparse.Namespace) -> None:
+    """Put the folder and what is expected there into ``args``, where the command line does not
+    say."""
+    # Late: they draw in the whole stack, which checks without a config do without.
+    from bootmae_mm import command_line
+    from bootmae_mm.preflight.data.expected import expectations
+
+    with command_line.user_errors():
+        root, options = expectations(command_line.read_config(args.config), args.kind)
+    if args.folder not in (None, root):
+        options.pop('splits', None)  # of the config's own folder
+    args.folder = args.folder or root
+    args.options = {**options, **args.options}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     args = parse_args(argv)
     check = CHECKS[args.kind]
-    options = {} if args.num_classes is None else dict(num_classes=args.num_classes)
     num_errors = 0
-    for finding in check.check(args.folder, sample=args.sample, **options):
+    for finding in check.check(args.folder, sample=args.sample, **args.options):
         print(MARKS[finding.level], finding.sentence, flush=True)
         num_errors += finding.level == 'error'
     if num_errors:

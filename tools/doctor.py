@@ -3,9 +3,11 @@
     python tools/doctor.py configs/pretrain/bootmae_vitb_800e.py --gpus 8
     python tools/doctor.py CONFIG --cfg-options train_dataloader.dataset.data_root=/my/images
 
-Looks at versions, the config's keys and sizes, data, total batch and learning rate, schedules, the
-weights to start from, disk space and the work directory, and takes one small training step. Exits
-with 0 if training can start, 1 if there are problems, 2 if the command is wrong.
+Looks at versions and the config's keys and sizes; builds the run's data sets, metrics and schedules
+and asks them what the run itself asks before it starts; looks at the total batch and learning rate,
+the weights to start from, disk space and the work directory; takes one small training step and
+validates two pictures. Exits with 0 if training can start, 1 if there are problems, 2 if the
+command is wrong.
 """
 
 import argparse
@@ -38,9 +40,12 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     os.environ['CUDA_VISIBLE_DEVICES'] = ''  # before PyTorch: GPUs may be busy with another run
     # Late, since these take seconds to import: a wrong option is told at once.
+    from mmengine.logging import MMLogger
+
     from bootmae_mm.preflight.doctor.case import Case
     from bootmae_mm.preflight.doctor.checkup import examine
 
+    MMLogger.get_instance('doctor', log_level='WARNING')  # is the current one then
     with command_line.user_errors():
         cfg, written = command_line.load_config(args), command_line.read_config(args.config)
     case = Case(cfg, written, args.gpus)

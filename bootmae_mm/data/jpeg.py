@@ -9,35 +9,13 @@ import re
 import struct
 from collections.abc import Iterator
 
-import numpy as np
-import torch
 from PIL import ExifTags, Image
-from torchvision.io import decode_jpeg
 
 BASELINE, EXTENDED, PROGRESSIVE = FRAMES = (0xC0, 0xC1, 0xC2)  # markers
 START_OF_IMAGE = b'\xff\xd8'
 END_OF_IMAGE, START_OF_SCAN, APP1 = 0xD9, 0xDA, 0xE1
 MARKER = re.compile(rb'\xff[^\x00\xd0-\xd7\xff]')  # the others are parts of a scan
 MAX_SCANS = 100  # encoders write some ten
-
-
-def read_plain_jpeg(path: str) -> np.ndarray | None:
-    """The pixels of a file that is a plain JPEG, see :func:`is_plain`, as Pillow would give them.
-
-    Returns:
-        uint8 RGB ``(H, W, 3)``; None if the file is of another kind, damaged or not there.
-    """
-    try:
-        with open(path, 'rb') as file:
-            if file.read(2) != START_OF_IMAGE:
-                return None
-            file.seek(0)
-            content = np.fromfile(file, np.uint8)
-        if is_plain(content.data):
-            return decode_jpeg(torch.from_numpy(content)).permute(1, 2, 0).numpy()
-    except Exception:  # whatever is wrong, Pillow will say it
-        return None
-    return None
 
 
 def is_plain(content: memoryview) -> bool:

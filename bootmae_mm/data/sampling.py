@@ -14,10 +14,18 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from mmengine.dataset import (
+    BaseDataset,
+    ClassBalancedDataset,
+    ConcatDataset,
+    RepeatDataset,
+)
 from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import Sampler, get_worker_info
 
+# What takes bare numbers only, unless it says otherwise.
+TAKES_NUMBERS = (BaseDataset, ClassBalancedDataset, ConcatDataset, RepeatDataset)
 SPARE = np.random.MT19937()  # exchanging generators is faster than exchanging states
 
 
@@ -73,8 +81,8 @@ class EpochSampler(Sampler):
         seed: Seed of the run; mmengine passes its own, but None with ``diff_rank_seed``.
 
     Raises:
-        ValueError: If the batch is larger than the dataset, the processes do not divide it, or
-            there is no seed.
+        ValueError: If the batch is larger than the dataset, the processes do not divide it, there
+            is no seed, or the dataset takes no keys.
     """
 
     def __init__(self, dataset: Sized, total_batch_size: int, seed: int | None) -> None:
@@ -83,6 +91,13 @@ class EpochSampler(Sampler):
         self.seed = seed
         self.epoch = 0
         self.skipped = 0
+        if isinstance(dataset, TAKES_NUMBERS) and not getattr(dataset, 'takes_keys', False):
+            raise ValueError(
+                'EpochSampler hands out the seeds of samples, too, and expects a data set that '
+                f'takes them, UnlabelledImages or ImageFolders, found {type(dataset).__name__}; '
+                "for several folders set data_root=['first', 'second'] of UnlabelledImages, for a "
+                'folder that counts twice name it twice.'
+            )
         if seed is None:
             raise ValueError(
                 'The samples of an epoch depend on the seed of the run, found none; set '

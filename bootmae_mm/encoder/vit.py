@@ -138,6 +138,11 @@ class BootMAEViT(VisionTransformer):
             )
         return settings
 
+    @property
+    def in_channels(self) -> int:
+        """Channels of the images."""
+        return self.patch_embed.projection.in_channels
+
     @torch.no_grad()
     def _fill_pos_embed(self) -> None:
         embedding = sincos_position_embedding(self.patch_resolution, self.embed_dims)

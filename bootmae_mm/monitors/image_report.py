@@ -9,8 +9,13 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from ..data.reading import FEW_BITS
 from ..engine.log_interval import log_interval
 
+FEW_BITS_SEEN = (
+    ' {} of the converted ones have 16 bits and no value above 4095, such as {}: they are seen '
+    'nearly black; if they have 12 bits, multiply their values by 16.'
+)
 ReportRow = tuple[str, str, str]  # skipped | converted, path, reason
 
 
@@ -105,12 +110,14 @@ class ImageReportHook(Hook):
         if self.unlogged:
             skipped = [path for what, path, _ in self.unlogged if what == 'skipped']
             converted = len(self.unlogged) - len(skipped)
+            dark = [path for _, path, why in self.unlogged if FEW_BITS in why]
             names = f' ({", ".join(skipped[:5])}{", …" * (len(skipped) > 5)})' if skipped else ''
             # With the epoch, as mmengine's logger drops a warning that repeats an earlier one.
             runner.logger.warning(
                 f'Images in epoch {runner.epoch + 1}: {len(skipped)} unreadable files skipped'
                 f'{names}, {converted} converted to RGB; all of them are listed in '
                 f'{report_path(runner)}.'
+                + (FEW_BITS_SEEN.format(len(dark), dark[0]) if dark else '')
             )
             self.unlogged = []
 

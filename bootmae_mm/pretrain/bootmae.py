@@ -24,6 +24,8 @@ from .heads import token_std
 from .preprocessing import to_device
 from .teacher import MomentumTeacher
 
+COLOURS = 3  # channels of the pixel target
+
 
 class Encoded(NamedTuple):
     """What the encoder makes of the visible patches, the class token first.
@@ -78,6 +80,7 @@ class BootMAE(BaseSelfSupervisor):
             dict(regressor=regressor, pixel_head=pixel_head),
             dict(predictor=predictor, feature_head=feature_head, teacher=teacher),
         )
+        require_colours(self.backbone)
         self.centre_weighting = centre_weighting
         self.patch_size = whole_patches(self.backbone)
         self.grid = tuple(self.backbone.patch_resolution)
@@ -86,7 +89,7 @@ class BootMAE(BaseSelfSupervisor):
         self.regressor = self.predictor = self.teacher = None
         if regressor:
             self.regressor = self._build_decoder(
-                regressor, out_channels=3, out_patch_size=self.patch_size
+                regressor, out_channels=COLOURS, out_patch_size=self.patch_size
             )
             self.pixel_head = MODELS.build(pixel_head)
         if predictor:
@@ -248,6 +251,21 @@ def whole_patches(backbone) -> int:
             f'pixels in an image of {tuple(backbone.img_size)}; change img_size or patch_size.'
         )
     return sides[0]
+
+
+def require_colours(encoder: torch.nn.Module) -> None:
+    """Check the encoder's number of channels.
+
+    Raises:
+        ValueError: If it is not that of the pictures and of the pixel target.
+    """
+    channels = getattr(encoder, 'in_channels', COLOURS)
+    if channels != COLOURS:
+        raise ValueError(
+            f'Expected backbone.in_channels=3, as pictures are read with three channels (grey ones '
+            f'with three alike), found {channels}; leave it at 3, and mean and std of '
+            'data_preprocessor at three values.'
+        )
 
 
 def require_parts(*targets: dict[str, dict | None]) -> None:

@@ -7,6 +7,7 @@ exp(similarity / 0.07). BootMAE's paper has no such numbers.
 Shape suffixes: N training images (the bank), Q queries, K neighbours, D channels, C classes.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.models.classifiers import ImageClassifier
@@ -23,6 +25,7 @@ from torch.utils.data import DataLoader
 
 from ..checkpoint import read_state_dict
 from ..encoder.loading import load_encoder
+from ..engine.datasets import replace_nothing, skipped_files
 from ..engine.optim import DTYPES
 
 TEMPERATURE = 0.07
@@ -103,6 +106,8 @@ def extract(
     model.eval()
     features, labels, device = [], [], next(model.parameters()).device.type
     for done, batch in enumerate(loader, start=1):
+        for path, why in skipped_files(batch):
+            print_log(f'{path} is skipped: {why}', logger='current', level=logging.WARNING)
         data = model.data_preprocessor(batch, training=False)
         with torch.autocast(device, dtype, enabled=dtype != torch.float32):
             tokens_BTD, _ = model.backbone.encode(data['inputs'], num_blocks=block)
@@ -133,7 +138,8 @@ def evaluate_knn(
 
     Raises:
         ValueError: If the config has no validation set, there is no such block, the checkpoint
-            does not hold the whole encoder, or there are fewer training images than ``k``.
+            does not hold the whole encoder, there are fewer training images than ``k``, or a
+            validation image cannot be read.
     """
     if cfg.get('val_dataloader') is None:
         raise ValueError(
@@ -170,4 +176,6 @@ def _loaders(cfg: Config) -> tuple[DataLoader, DataLoader]:
     train = deepcopy(cfg.val_dataloader)
     train.dataset = deepcopy(cfg.train_dataloader.dataset)
     train.dataset.pipeline = cfg.val_dataloader.dataset.pipeline
-    return Runner.build_dataloader(train), Runner.build_dataloader(deepcopy(cfg.val_dataloader))
+    val = Runner.build_dataloader(deepcopy(cfg.val_dataloader))
+    replace_nothing(val.dataset)
+    return Runner.build_dataloader(train), val

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ..data.cropping import crop_flip, middle_box
-from ..data.dataset import find_images, warn
-from ..data.loading import UnreadableImage, read_image
+from ..data.loading import read_image
+from ..data.reading import UnreadableImage
+from ..data.search import find_images, warn
 
 MAX_TRIES = 10  # files looked at in place of one that cannot be read
 

@@ -45,7 +45,7 @@ train_dataloader = dict(
     batch_size=50,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='CustomDataset',
+        type='ImageFolders',
         data_root='data/shapes',
         data_prefix='train',
         ann_file='labelled.txt',
@@ -57,7 +57,7 @@ val_dataloader = dict(
     batch_size=250,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='CustomDataset',
+        type='ImageFolders',
         data_root='data/shapes',
         data_prefix='val',
         pipeline=[dict(type='LoadAnyImage'), dict(type='PackInputs')],
@@ -90,4 +90,8 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
+custom_hooks = dict(
+    data_check=dict(type='DataCheckHook'),
+    image_report=dict(type='ImageReportHook'),
+)
 default_hooks = dict(logger=dict(interval=16), checkpoint=dict(interval=max_epochs))

@@ -11,7 +11,7 @@ Share         at most 5 % of the run's time
 _base_ = ['pretrain.py']
 
 images = dict(
-    type='CustomDataset',
+    type='ImageFolders',
     data_root='data/shapes',
     pipeline=[dict(type='LoadAnyImage'), dict(type='PackInputs')],
 )

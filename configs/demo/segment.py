@@ -39,12 +39,12 @@ model = dict(
     auxiliary_head=dict(in_channels=96, **head),
     test_cfg=dict(_delete_=True, mode='whole'),
 )
-load = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+load_labels = dict(type='LoadLabelMap')
 dataset = dict(
     _delete_=True,
-    type='BaseSegDataset',
+    type='SegmentationFolders',
     data_root='data/shapes_dense/ade',
-    img_suffix='.png',
+    reduce_zero_label=False,  # the background, 0, is a class
     metainfo=dict(
         classes=(
             'background', 'bar', 'crescent', 'cross', 'disc', 'ring', 'square', 'star', 'triangle'
@@ -62,7 +62,12 @@ train_dataloader = dict(
     dataset=dict(
         **dataset,
         data_prefix=dict(img_path='images/training', seg_map_path='annotations/training'),
-        pipeline=[*load, dict(type='RandomFlip', prob=0.5), dict(type='PackSegInputs')],
+        pipeline=[
+            dict(type='LoadAnyImage'),
+            load_labels,
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PackSegInputs'),
+        ],
     ),
 )
 val_dataloader = dict(
@@ -71,7 +76,8 @@ val_dataloader = dict(
     dataset=dict(
         **dataset,
         data_prefix=dict(img_path='images/validation', seg_map_path='annotations/validation'),
-        pipeline=[*load, dict(type='PackSegInputs')],
+        test_mode=True,
+        pipeline=[dict(type='LoadImageFromFile'), load_labels, dict(type='PackSegInputs')],
     ),
 )
 test_dataloader = val_dataloader

@@ -11,7 +11,9 @@ Expect     84.2 % top-1 after 800 epochs of pretraining, 84.0 after 300 (Table 6
 Evaluated  the averaged weights (EMA), after every epoch; a checkpoint's state_dict holds them
 Model      the encoder without final norm; average of the patch tokens, LayerNorm, linear layer
 Baseline   from scratch: --cfg-options model.backbone.init_cfg=None
-Own data   --cfg-options train_dataloader.dataset.data_root=… val_dataloader.dataset.data_root=…
+Own data   {train,val,test}_dataloader.dataset.data_root=…, the number of classes in
+           model.head.num_classes and model.data_preprocessor.num_classes; with fewer than five
+           classes {val,test}_evaluator.topk=1
 """
 
 _base_ = [

@@ -14,8 +14,8 @@ Test       sliding window 512, stride 341, single scale; tta_model and tta_pipel
            to 1.75 with flip (tools/test.py --tta), and hold twelve score maps of a picture at
            once: 12 × 150 classes × 4 bytes = 7.2 kB per pixel
 Memory     docs/dense_memory.md
-Own data   data_root and metainfo.classes of both data sets, num_classes of both heads and of every
-           CheckSegLabels
+Own data   type='SegmentationFolders', data_root and metainfo.classes of both data sets, num_classes
+           of both heads: docs/quick_start.md
 float16    --cfg-options optim_wrapper.dtype=float16
 """
 

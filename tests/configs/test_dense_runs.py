@@ -87,6 +87,19 @@ def test_detection_trains_and_validates(trained_det):
     assert (Path(trained_det.work_dir) / 'epoch_1.pth').is_file()
 
 
+def test_boxes_without_masks_train(tmp_path):
+    root = write_coco(tmp_path / 'coco', number=4)
+    for path in root.glob('annotations/*.json'):
+        content = json.loads(path.read_text())
+        for annotation in content['annotations']:
+            annotation['segmentation'] = []
+        path.write_text(json.dumps(content))
+    lines = log_of(train(tiny_det(root, tmp_path / 'run', 'det/faster_rcnn_bootmae_vitb_1x')))
+    check_losses(lines, {'loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox'}, 1)
+    (metrics,) = (line for line in lines if 'coco/bbox_mAP' in line)
+    assert 'coco/segm_mAP' not in metrics
+
+
 @pytest.mark.parametrize('size', [(70, 90), (33, 170), (20, 50)])
 def test_sliding_windows_take_images_of_any_size(trained_seg, size):
     """Upright, long, and smaller than the 64-pixel window; 16 divides none."""

@@ -3,12 +3,14 @@
 import argparse
 import math
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
 from mmpretrain.datasets.transforms import RandAugment
 from mmpretrain.models import LabelSmoothLoss
@@ -17,11 +19,13 @@ from mmpretrain.registry import MODELS, TRANSFORMS
 from PIL import Image
 
 from bootmae_mm.command_line import add_config_arguments, load_config
+from bootmae_mm.data.errors import DataError
 from bootmae_mm.engine.build import build_runner
 from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.engine.layer_decay import LayerDecayConstructor
 from bootmae_mm.engine.total_batch import accumulation
 from tests.helpers.labelled_data import tiny_run, write_pictures
+from tests.helpers.mixed_folders import report_rows
 from tests.helpers.paths import ROOT
 
 RECIPES = {
@@ -57,8 +61,8 @@ def test_the_schedule_of_the_recipe(name, recipe):
     assert tuple(optimizer.betas) == (0.9, 0.999)
     assert cfg.optim_wrapper.paramwise_cfg == dict(layer_decay_rate=recipe['decay'])
     assert (cfg.optim_wrapper.type, cfg.optim_wrapper.dtype) == ('AutocastOptimWrapper', 'bfloat16')
-    total, average, data = hook_list(cfg.custom_hooks)
-    assert data.type == 'DataCheckHook'
+    total, average, data, images = hook_list(cfg.custom_hooks)
+    assert (data.type, images.type) == ('DataCheckHook', 'ImageReportHook')
     assert total == dict(type='TotalBatchHook', total_batch_size=recipe['total'])
     assert accumulation(recipe['total'], cfg.train_dataloader.batch_size, 8) == 1
     assert average.type == 'OptimizerStepEMAHook'
@@ -211,6 +215,34 @@ def test_evaluation_crops_the_centre_of_256_pixels(tmp_path):
     expected = resized[16:240, 48:272, ::-1].transpose(2, 0, 1).astype(int)
     assert results['inputs'].shape == (3, 224, 224)
     assert np.abs(results['inputs'].numpy().astype(int) - expected).max() <= 1
+
+
+def test_one_bad_file_ends_validation_but_not_training(tmp_path):
+    """With workers, out of whose processes both come."""
+    root = write_pictures(tmp_path / 'data')
+    (root / 'train/red/1.png').write_text('<html>404 Not Found</html>')
+    cfg = tiny_run('finetune/bootmae_vitb_finetune_100e', root, tmp_path / 'run')
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.num_workers = 1
+    cfg.train_cfg.val_interval = 2
+    runner = build_runner(cfg)
+    runner.register_hook(Spoil(root / 'val/red/0.png'))
+    with pytest.raises(DataError) as error:
+        runner.train()
+    assert runner.iter == 6, 'both epochs'
+    assert '\n' not in str(error.value) and 'val/red/0.png' in str(error.value)
+    ((what, path, _),) = report_rows(tmp_path / 'run')
+    assert (what, path) == ('skipped', str(root / 'train/red/1.png'))
+
+
+class Spoil(Hook):
+    """Damages a file once training has begun."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def after_train_epoch(self, runner) -> None:
+        self.path.write_bytes(b'')
 
 
 def test_a_run_of_the_config(tmp_path):

@@ -10,9 +10,10 @@ import pytest
 from mmengine.dataset import default_collate
 from torch.utils.data import DataLoader
 
-from bootmae_mm.data import dataset as module
-from bootmae_mm.data.dataset import UnlabelledImages, find_images
+from bootmae_mm.data import search
+from bootmae_mm.data.dataset import UnlabelledImages
 from bootmae_mm.data.sampling import EpochSampler, SampleKey
+from bootmae_mm.data.search import find_images
 from tests.helpers.images import write_images
 from tests.helpers.mixed_folders import BAD, CONVERTED, write_bad, write_odd
 from tests.helpers.samples import PIPELINE, digest
@@ -44,7 +45,7 @@ def logged(monkeypatch) -> list:
         assert logger == 'current', 'print_log prints without a logger'
         messages.append((level, message))
 
-    monkeypatch.setattr(module, 'print_log', log)
+    monkeypatch.setattr(search, 'print_log', log)
     return messages
 
 
@@ -129,6 +130,25 @@ class TestUnlabelledImages:
         expected = [str(tmp_path / 'data/train/a.jpg')]
         assert paths_of(UnlabelledImages('~/data/train', PIPELINE)) == expected
         assert paths_of(UnlabelledImages('~/data', PIPELINE, data_prefix='train')) == expected
+
+    def test_several_folders_one_after_the_other(self, tmp_path):
+        touch(tmp_path, 'one/train/a.jpg', 'two/train/b.jpg', 'two/train/c.jpg')
+        one, two = str(tmp_path / 'one'), str(tmp_path / 'two')
+        a, b, c = f'{one}/train/a.jpg', f'{two}/train/b.jpg', f'{two}/train/c.jpg'
+        assert paths_of(UnlabelledImages([two, one], PIPELINE)) == [b, c, a]
+        twice = UnlabelledImages((one, two, one), PIPELINE, data_prefix='train')
+        assert paths_of(twice) == [a, b, c, a]
+        with pytest.raises(ValueError, match='found an empty list'):
+            UnlabelledImages([], PIPELINE)
+        with pytest.raises(ValueError, match=f"found none at '{one}x'"):
+            UnlabelledImages([one, f'{one}x'], PIPELINE)
+
+    def test_a_folder_that_is_listed_twice_gives_other_crops(self, tmp_path):
+        folder = str(write_images(tmp_path / 'images', 3))
+        dataset = UnlabelledImages([folder, folder], PIPELINE)
+        first, again = dataset[SampleKey(0, 0, 1)], dataset[SampleKey(0, 0, 4)]
+        assert first['data_samples'].img_path == again['data_samples'].img_path
+        assert digest(first) != digest(again)
 
     @pytest.mark.parametrize('options', [dict(lazy_init=True), dict(serialize_data=False)])
     def test_mmengine_s_options_work(self, mixed, options):

@@ -12,9 +12,11 @@ import pytest
 from mmengine.hooks import Hook
 from PIL import Image, ImageFile
 
-from bootmae_mm.data import jpeg, loading
-from bootmae_mm.data.dataset import conversion, find_images
-from bootmae_mm.data.loading import UnreadableImage, read_image
+from bootmae_mm.data import loading
+from bootmae_mm.data.loading import read_image
+from bootmae_mm.data.reading import FORMATS, UnreadableImage
+from bootmae_mm.data.search import find_images
+from bootmae_mm.data.unreadable import conversion
 from bootmae_mm.engine.build import build_runner
 from bootmae_mm.monitors.image_report import on_one_line
 from tests.helpers.image_bytes import TOLERANCE, Specimen, encoded
@@ -108,7 +110,7 @@ def test_bombs_are_refused_before_anything_is_decoded(zoo, monkeypatch):
         raise AssertionError('decodes')
 
     monkeypatch.setattr(ImageFile.ImageFile, 'load', decode)
-    monkeypatch.setattr(jpeg, 'decode_jpeg', decode)
+    monkeypatch.setattr(loading, 'decode_jpeg', decode)
     bombs = {p: s for p, s in zoo[1].items() if s.kind == 'decompression bomb'}
     assert len(bombs) == 13
     for path, specimen in bombs.items():
@@ -117,9 +119,9 @@ def test_bombs_are_refused_before_anything_is_decoded(zoo, monkeypatch):
 
 def test_only_decoders_inside_pillow_are_started():
     """EPS, which Pillow hands to Ghostscript, is not among the formats."""
-    assert {'EPS', 'WMF', 'TGA', 'PSD', 'MPEG'}.isdisjoint(loading.FORMATS)
+    assert {'EPS', 'WMF', 'TGA', 'PSD', 'MPEG'}.isdisjoint(FORMATS)
     Image.init()
-    assert set(loading.FORMATS) <= set(Image.OPEN)
+    assert set(FORMATS) <= set(Image.OPEN)
 
 
 def test_a_file_without_rights(tmp_path):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from bootmae_mm.data import loading
-from bootmae_mm.data.jpeg import is_plain, read_plain_jpeg
-from bootmae_mm.data.loading import UnreadableImage, read_image, to_rgb
+from bootmae_mm.data.jpeg import is_plain
+from bootmae_mm.data.loading import read_image, read_plain_jpeg
+from bootmae_mm.data.reading import UnreadableImage, to_rgb
 
 ORIENTATION = 0x0112
 
@@ -84,7 +84,7 @@ def by_pillow(path: str) -> np.ndarray | str:
 def test_plain_files_have_pillow_s_pixels_without_pillow(tmp_path, monkeypatch, kind):
     path = write(tmp_path, PLAIN[kind])
     expected = by_pillow(path)
-    monkeypatch.delattr(loading.Image, 'open')
+    monkeypatch.delattr(Image, 'open')
     found, mode = read_image(path)
     assert mode == 'RGB'
     assert found.shape == (45, 61, 3)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bootmae_mm.data.loading import LoadAnyImage, UnreadableImage
+from bootmae_mm.data.loading import LoadAnyImage
+from bootmae_mm.data.reading import FEW_BITS, UnreadableImage, read_with_pillow, upright_size
 
 
 def load(path: Path) -> dict:
@@ -150,6 +151,16 @@ class TestSixteenBits:
         assert np.array_equal(found['img'], (values[:, :, :3] >> 8).astype(np.uint8))
         assert found['image_mode'].startswith(mode)
 
+    @pytest.mark.parametrize('extension', ['png', 'tiff'])
+    @pytest.mark.parametrize('channels', [1, 3])
+    def test_twelve_bits_that_were_not_scaled_are_told_of(self, tmp_path, extension, channels):
+        values = random_values(8, 8, channels, dtype=np.uint16) >> 4
+        for name, scaled in (('dark', values), ('bright', values << 4)):
+            scaled[0, 0] = scaled.max()
+            cv2.imwrite(str(tmp_path / f'{name}.{extension}'), scaled)
+        assert load(tmp_path / f'dark.{extension}')['image_mode'].endswith(FEW_BITS)
+        assert FEW_BITS not in load(tmp_path / f'bright.{extension}')['image_mode']
+
 
 class TestForms:
     @pytest.mark.parametrize(
@@ -165,13 +176,17 @@ class TestForms:
             (8, lambda a: np.rot90(a)),
         ],
     )
-    @pytest.mark.parametrize('extension', ['png', 'tiff'])
+    @pytest.mark.parametrize('extension', ['png', 'tiff', 'jpg', 'webp'])
     def test_exif_orientation_is_applied(self, tmp_path, orientation, upright, extension):
-        rgb = random_values(3, 5, 3)
+        rgb, path = random_values(3, 5, 3), tmp_path / f'a.{extension}'
         exif = Image.Exif()
         exif[0x0112] = orientation
-        Image.fromarray(rgb).save(tmp_path / f'a.{extension}', exif=exif)
-        assert np.array_equal(load(tmp_path / f'a.{extension}')['img'], upright(rgb)[:, :, ::-1])
+        Image.fromarray(rgb).save(path, exif=exif)
+        found = load(path)['img'][:, :, ::-1]
+        if extension in ('png', 'tiff'):
+            assert np.array_equal(found, upright(rgb))
+        assert upright_size(path) == upright(rgb).shape[1::-1] == found.shape[1::-1]
+        assert np.array_equal(read_with_pillow(path)[0], found)
 
     def test_an_animation_gives_its_first_frame(self, tmp_path):
         red, blue = (Image.new('RGB', (6, 4), colour) for colour in ('red', 'blue'))
@@ -210,7 +225,9 @@ class TestUnreadable:
             load(path)
         assert isinstance(error.value, ValueError)
         assert '\n' not in str(error.value)
-        return str(error.value)
+        before, _, rest = str(error.value).partition(' cannot be read (')
+        assert before.endswith(f'{str(path)!r}, found that it') and rest.endswith('or remove it.')
+        return rest.partition('); copy')[0]
 
     @pytest.mark.parametrize(
         ('extension', 'options'),

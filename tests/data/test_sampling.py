@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmengine.hooks import Hook
 from torch.utils.data import DataLoader
 
@@ -106,6 +107,13 @@ class TestEpochSampler:
     def test_a_total_batch_that_the_dataset_cannot_fill_is_refused(self, total):
         with pytest.raises(ValueError, match=f'total_batch_size={total} and 8 images'):
             EpochSampler(range(8), total, seed=0)
+
+    def test_wrappers_that_take_numbers_only_are_refused(self, tmp_path):
+        images = UnlabelledImages(str(write_images(tmp_path / 'images', 4)), PIPELINE)
+        for wrapped in (ConcatDataset([images, images]), RepeatDataset(images, times=2)):
+            name = type(wrapped).__name__
+            with pytest.raises(ValueError, match=rf'found {name}; for several folders set data_r'):
+                EpochSampler(wrapped, total_batch_size=4, seed=0)
 
     def test_a_total_batch_that_the_processes_do_not_divide_is_refused(self, monkeypatch):
         with pytest.raises(ValueError, match='3 processes and total_batch_size=8'):

@@ -8,6 +8,7 @@ import numpy as np
 from mmdet.registry import DATASETS as DET_DATASETS
 from mmpretrain.registry import DATASETS
 from mmseg.registry import DATASETS as SEG_DATASETS
+from numpy.typing import ArrayLike
 from PIL import Image
 from torch import nn
 
@@ -86,7 +87,7 @@ def without_segmentation(content: dict) -> None:
     del content['annotations'][2]['segmentation']
 
 
-def labels(root: Path, value: int, dtype: type = np.uint8, channels: tuple = ()) -> None:
+def labels(root: Path, value: ArrayLike, dtype: type = np.uint8, channels: tuple = ()) -> None:
     array = np.full((70, 90, *channels), value, dtype)
     Image.fromarray(array).save(root / 'annotations/training/0.png')
 

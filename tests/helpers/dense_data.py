@@ -101,15 +101,23 @@ def shrink_run(cfg: Config, work_dir: Path) -> None:
 def tiny_seg(root: Path, work_dir: Path, name: str = 'seg/upernet_bootmae_vitb_160k') -> Config:
     """UperNet on 64-pixel crops for two iterations; ``root`` as :func:`write_ade20k` makes it."""
     cfg = load(name)
+    for head in (cfg.model.decode_head, cfg.model.auxiliary_head):
+        head.num_classes = len(SEG_CLASSES)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.update(data_root=str(root), metainfo=dict(classes=SEG_CLASSES))
+    shrink_seg(cfg, work_dir)
+    return cfg
+
+
+def shrink_seg(cfg: Config, work_dir: Path) -> None:
+    """A segmentation config for two iterations on 64-pixel crops."""
     shrink_backbone(cfg)
     cfg.model.data_preprocessor.size = (64, 64)
     cfg.model.neck.embed_dims = WIDTH
-    cfg.model.decode_head.update(in_channels=[WIDTH] * 4, channels=8, num_classes=3)
-    cfg.model.auxiliary_head.update(in_channels=WIDTH, channels=8, num_classes=3)
+    cfg.model.decode_head.update(in_channels=[WIDTH] * 4, channels=8)
+    cfg.model.auxiliary_head.update(in_channels=WIDTH, channels=8)
     cfg.model.test_cfg.update(crop_size=(64, 64), stride=(42, 42))
-    loaders = cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader
-    for loader in loaders:
-        loader.dataset.update(data_root=str(root), metainfo=dict(classes=SEG_CLASSES))
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         for step in loader.dataset.pipeline:
             shrink_step(step)
     for step in (step for group in cfg.tta_pipeline[1].transforms for step in group):
@@ -119,40 +127,45 @@ def tiny_seg(root: Path, work_dir: Path, name: str = 'seg/upernet_bootmae_vitb_1
     cfg.default_hooks.checkpoint.interval = 2
     cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = 1
     cfg.param_scheduler[1].end = 2
-    return cfg
 
 
 def shrink_step(step: ConfigDict) -> None:
     """A step of a segmentation pipeline at an eighth of its size."""
     for name in {'scale', 'crop_size'} & step.keys():
         step[name] = tuple(length // 8 for length in step[name])
-    if 'num_classes' in step:
-        step.num_classes = len(SEG_CLASSES)
 
 
 def tiny_det(root: Path, work_dir: Path, name: str = 'det/mask_rcnn_bootmae_vitb_1x') -> Config:
     """Mask R-CNN on 64-pixel images for one epoch of two iterations; ``root`` as
     :func:`write_coco` makes it."""
     cfg = load(name)
+    for head in filter(None, (cfg.model.roi_head.bbox_head, cfg.model.roi_head.mask_head)):
+        head.num_classes = len(DET_CLASSES)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.update(data_root=str(root), metainfo=dict(classes=DET_CLASSES))
+    cfg.val_evaluator.ann_file = cfg.test_evaluator.ann_file = str(
+        root / 'annotations/instances_val2017.json'
+    )
+    shrink_det(cfg, work_dir)
+    return cfg
+
+
+def shrink_det(cfg: Config, work_dir: Path) -> None:
+    """A detection config for one epoch on 64-pixel images."""
     shrink_backbone(cfg)
     model = cfg.model
     model.neck[0].embed_dims = WIDTH
     model.neck[1].update(in_channels=[WIDTH] * 4, out_channels=8)
     model.rpn_head.update(in_channels=8, feat_channels=8)
-    for part in ('bbox_roi_extractor', 'mask_roi_extractor'):
-        model.roi_head[part].out_channels = 8
-    model.roi_head.bbox_head.update(in_channels=8, fc_out_channels=16, num_classes=2)
-    model.roi_head.mask_head.update(in_channels=8, conv_out_channels=8, num_convs=1, num_classes=2)
-    loaders = cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader
-    for loader in loaders:
-        loader.dataset.update(data_root=str(root), metainfo=dict(classes=DET_CLASSES))
+    head = model.roi_head
+    head.bbox_roi_extractor.out_channels = 8
+    head.bbox_head.update(in_channels=8, fc_out_channels=16)
+    if head.mask_head:
+        head.mask_roi_extractor.out_channels = 8
+        head.mask_head.update(in_channels=8, conv_out_channels=8, num_convs=1)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         for step in loader.dataset.pipeline:
             if 'scale' in step:
                 step.scale = (107, 64)
-    cfg.val_evaluator.ann_file = cfg.test_evaluator.ann_file = str(
-        root / 'annotations/instances_val2017.json'
-    )
     shrink_run(cfg, work_dir)
     cfg.train_cfg.max_epochs = 1
-    cfg.param_scheduler[0].end = 1
-    return cfg

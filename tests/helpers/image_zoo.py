@@ -217,7 +217,7 @@ def odd_names() -> Iterator[Entry]:
         'two  spaces.jpg', 'two spaces.jpg', ' first.jpg', os.fsdecode(b'latin\xe9.jpg'),
         os.fsdecode(b'\xff\xfe.jpg'), 'é.jpg', 'e\u0301.jpg', '猫.jpg', '\U0001f408.jpg',
         '\u202egnp.jpg', '-rf.jpg', '*.jpg', '%s{0}.jpg', '\x1b[31m.jpg', '\u2028.jpg',
-        f'{"long" * 60}.jpg', "quote'\".jpg", '.jpg',
+        f'{"long" * 60}.jpg', "quote'\".jpg", ' .jpg',
     ]:  # fmt: skip
         yield name, b'', Specimen('odd name', 'skipped', UNKNOWN)
 

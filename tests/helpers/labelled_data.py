@@ -33,8 +33,27 @@ def tiny_run(name: str, root: Path, work_dir: Path, total: int = 4, batch: int =
     """A config of the project for 2 epochs of a 3-block encoder on a CPU, in float32, with whatever
     else it has: augmentation, schedule, hooks, evaluation."""
     cfg = Config.fromfile(ROOT / f'configs/{name}.py')
-    arch = dict(embed_dims=24, num_layers=3, num_heads=3, feedforward_channels=48)
     cfg.model.data_preprocessor.num_classes = len(CLASSES)
+    for part in (cfg.model.head, cfg.model.head.get('head', {})):
+        if 'num_classes' in part:
+            part.num_classes = len(CLASSES)
+    for split in ('train', 'val', 'test'):
+        loader = cfg[f'{split}_dataloader']
+        loader.dataset = ConfigDict(
+            type='ImageFolders',
+            data_root=str(root),
+            data_prefix='train' if split == 'train' else 'val',
+            pipeline=loader.dataset.pipeline,
+        )
+    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+        evaluator.topk = (1,)
+    shrink_run(cfg, work_dir, total, batch)
+    return cfg
+
+
+def shrink_run(cfg: Config, work_dir: Path, total: int = 4, batch: int = 4) -> None:
+    """A classification config for 2 epochs on 32-pixel images."""
+    arch = dict(embed_dims=24, num_layers=3, num_heads=3, feedforward_channels=48)
     cfg.model.backbone.update(arch=arch, img_size=32, patch_size=8, init_cfg=None)
     if 'out_indices' in cfg.model.backbone:
         cfg.model.backbone.out_indices = [2]
@@ -42,22 +61,14 @@ def tiny_run(name: str, root: Path, work_dir: Path, total: int = 4, batch: int =
         cfg.model.head.blocks, cfg.model.backbone.out_indices = [1, 2, 3], [0, 1, 2]
     for part in (cfg.model.head, cfg.model.head.get('head', {})):
         if 'in_channels' in part:
-            part.update(num_classes=len(CLASSES), in_channels=24)
+            part.in_channels = 24
     for part in (cfg.model.get('neck'), cfg.model.head.get('neck')):
         if part:
             part.input_features = 24
     for split, size in (('train', batch), ('val', 5), ('test', 5)):
-        folder = 'train' if split == 'train' else 'val'
         loader = cfg[f'{split}_dataloader']
-        loader.dataset = ConfigDict(
-            type='CustomDataset',
-            data_root=str(root),
-            data_prefix=folder,
-            pipeline=shrink(loader.dataset.pipeline),
-        )
+        loader.dataset.pipeline = shrink(loader.dataset.pipeline)
         loader.update(batch_size=size, num_workers=0, persistent_workers=False, pin_memory=False)
-    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
-        evaluator.topk = (1,)
     cfg.custom_hooks.total_batch.total_batch_size = total
     cfg.optim_wrapper.dtype = 'float32'
     cfg.train_cfg.max_epochs = cfg.param_scheduler[1].end = 2
@@ -65,7 +76,6 @@ def tiny_run(name: str, root: Path, work_dir: Path, total: int = 4, batch: int =
     cfg.default_hooks.logger.interval = 1
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = f'{work_dir.name}_{next(COUNTER)}'
-    return cfg
 
 
 def load_tool(name: str) -> ModuleType:

@@ -15,11 +15,17 @@ def run_config(folder: Path, work_dir: Path, total: int = 8, batch: int = 4, epo
     """A config that pretrains the tiny BootMAE on the images of ``folder`` in float32 on a CPU,
     made of the project's own base files."""
     cfg = Config.fromfile(ROOT / 'configs/pretrain/bootmae_vitb_800e.py')
+    cfg.train_dataloader.dataset.data_root = str(folder)
+    shrink_run(cfg, work_dir, total, batch, epochs)
+    return cfg
+
+
+def shrink_run(cfg: Config, work_dir: Path, total: int = 8, batch: int = 4, epochs: int = 2):
+    """A pretraining config with the tiny BootMAE on 32-pixel images."""
     cfg.model = ConfigDict(
         tiny_config(data_preprocessor=cfg.model.data_preprocessor, centre_weighting=True)
     )
     loader = cfg.train_dataloader
-    loader.dataset.data_root = str(folder)
     loader.dataset.pipeline[1].scale = 32
     loader.dataset.pipeline[2] = dict(type='BlockwiseMasking', grid=4, num_masked=12)
     loader.update(batch_size=batch, num_workers=0, persistent_workers=False, pin_memory=False)
@@ -32,4 +38,3 @@ def run_config(folder: Path, work_dir: Path, total: int = 8, batch: int = 4, epo
     cfg.default_hooks.logger.interval = 1
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = f'{work_dir.name}_{next(COUNTER)}'
-    return cfg

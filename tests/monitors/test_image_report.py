@@ -11,6 +11,7 @@ import torch
 from mmengine.hooks import Hook, LoggerHook
 from mmpretrain.structures import DataSample
 
+from bootmae_mm.data.reading import FEW_BITS
 from bootmae_mm.engine.build import build_runner
 from bootmae_mm.monitors.image_report import ImageReportHook, on_one_line
 from tests.helpers.images import write_images
@@ -61,6 +62,14 @@ class TestReport:
         assert 'epoch 1: 1 unreadable files skipped (0.jpg), 1 converted' in first
         assert 'epoch 2: 1 unreadable files skipped (1.jpg), 0 converted' in second
         assert '6 unreadable files skipped (2.jpg, 3.jpg, 4.jpg, 5.jpg, 6.jpg, …)' in third
+
+    def test_images_that_are_nearly_black_are_told_of(self, tmp_path):
+        runner = FakeRunner(tmp_path, ImageReportHook())
+        runner.train_epoch([('a.png', 'converted', f'I;16{FEW_BITS} to RGB')])
+        assert (
+            '1 of the converted ones have 16 bits and no value above 4095, such as a.png'
+            in (runner.messages[0])
+        )
 
     def test_a_file_that_breaks_later_is_listed_as_skipped_too(self, tmp_path):
         runner = FakeRunner(tmp_path, ImageReportHook())

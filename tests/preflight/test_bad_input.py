@@ -120,6 +120,10 @@ CONFIGS = {
         'image', lambda r: (r / 'list.txt').write_text('iris/000.png iris\n'),
         dict(ann_file='list.txt'), "<label number>.*found 'iris/000.png iris' in line 1",
     ),
+    'a hidden class': (
+        'image', lambda r: (r / '.ipynb_checkpoints').mkdir(), {},
+        "found .*/.ipynb_checkpoints, which CustomDataset would count as a class; remove",
+    ),
     'a flat folder': (
         'image', None, dict(data_prefix='iris'),
         'images in class folders, .*found 0 folders without an image in .*/iris',
@@ -213,9 +217,14 @@ NO_CLASSES = dict(type='BaseSegDataset', metainfo=None)
 
 # Task, what is done to the folder, what is changed in the config, the model, the sentence.
 HELD = {
-    'labels above the head': (
+    'classes above the head': (
         'image', lambda r: write_images(r / 'tulip', 2), {}, classifier(2),
-        r"labels 0 to 1 in the train data set, as head.num_classes is 2, found 2 for .*tulip/000",
+        r'2 classes in the train data set, as head.num_.*, found 3 in .*: iris, rose, tulip',
+    ),
+    'labels above the head': (
+        'image', lambda r: (r / 'list.txt').write_text('iris/000.png 2\n'),
+        dict(ann_file='list.txt'), classifier(2),
+        r"labels 0 to 1 in the train data set, as head.num_classes is 2, found 2 for .*iris/000",
     ),
     'a negative label': (
         'image', lambda r: (r / 'list.txt').write_text('iris/000.png -1\n'),
@@ -250,8 +259,8 @@ HELD = {
         'seg', lambda r: labels(r, 1000, np.uint16), NO_CLASSES, segmentor(), 'found 1000 in',
     ),
     'colours as labels': (
-        'seg', lambda r: labels(r, 1, channels=(3,)), {}, segmentor(),
-        'one channel of labels, found 3 in .*0.png',
+        'seg', lambda r: labels(r, (1, 2, 3), channels=(3,)), {}, segmentor(),
+        r'one channel of labels, found colours \(RGB\) in .*0.png',
     ),
     'a truncated label map': (
         'seg', lambda r: cut(r / 'annotations/training/0.png'), {}, segmentor(),

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
 from bootmae_mm.encoder import tokens
-from tests.helpers.models import build_tiny, random_samples
+from tests.helpers.models import build_tiny, random_samples, tiny_config
 
 WITHOUT_PIXELS = dict(regressor=None, pixel_head=None)
 WITHOUT_FEATURES = dict(predictor=None, feature_head=None, teacher=None)
@@ -173,3 +174,10 @@ def test_images_and_masks_of_another_size_are_refused(images):
 def test_contradictory_configs_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         build_tiny(**changes)
+
+
+def test_an_encoder_of_one_channel_is_refused():
+    config = tiny_config()
+    config['backbone'] = {**config['backbone'], 'in_channels': 1}
+    with pytest.raises(ValueError, match=r'backbone.in_channels=3, .* found 1; leave it at 3'):
+        MODELS.build(config)

@@ -1,6 +1,7 @@
 """Nearest neighbours against plain loops and closed cases, and the whole evaluation."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -104,6 +105,19 @@ def test_images_that_are_their_own_neighbours_are_all_right(run):
     cfg, checkpoint = run
     cfg.train_dataloader.dataset.data_prefix = 'val'
     assert knn.evaluate_knn(cfg, checkpoint, [1], None, lambda *_: None) == {1: 100.0}
+
+
+def test_what_cannot_be_read_is_left_out_of_the_bank_and_refused_as_a_query(run, monkeypatch):
+    cfg, checkpoint = run
+    root = Path(cfg.train_dataloader.dataset.data_root)
+    (root / 'train/red/0.png').write_bytes(b'')
+    told = []
+    monkeypatch.setattr(knn, 'print_log', lambda message, **_: told.append(message))
+    knn.evaluate_knn(cfg, checkpoint, [1], None, lambda *_: None)
+    assert len(told) == 1 and 'red/0.png is skipped: ' in told[0]
+    (root / 'val/red/0.png').write_bytes(b'')
+    with pytest.raises(ValueError, match='found .*val/red/0.png.* that is not'):
+        knn.evaluate_knn(cfg, checkpoint, [1], None, lambda *_: None)
 
 
 def test_wrong_settings_are_refused(run):

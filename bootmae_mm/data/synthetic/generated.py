@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config, ConfigDict
+from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, DefaultScope
 from PIL import Image
 
@@ -41,20 +42,26 @@ def generate_data(cfg: Config, root: Path, count: int) -> str:
     elif scope == 'mmpretrain':
         size = write_pictures(root / 'train/class', (500, 375), count)
         cfg.train_dataloader.dataset = ConfigDict(
-            type='CustomDataset',
+            type='ImageFolders',
             data_root=str(root),
-            data_prefix='train',
+            split='train',
             pipeline=dataset.pipeline,
         )
-    elif dataset.type == 'ADE20KDataset':
+    elif dataset.type in ('ADE20K', 'SegmentationFolders', 'ADE20KDataset'):
         size = write_pictures(root / dataset.data_prefix.img_path, (683, 512), count)
+        built = build_empty(scope, dataset)
         write_label_maps(
-            root / dataset.data_prefix.seg_map_path, size, count, len(class_names(scope, dataset))
+            root / dataset.data_prefix.seg_map_path,
+            size,
+            count,
+            len(built.metainfo['classes']),
+            int(built.reduce_zero_label),
         )
         dataset.data_root = str(root)
-    elif dataset.type == 'CocoDataset':
+    elif dataset.type in ('CocoDataset', 'CocoInstances'):
         size = write_pictures(root / dataset.data_prefix.img, (640, 480), count)
-        write_instances(root / dataset.ann_file, size, count, class_names(scope, dataset))
+        classes = list(build_empty(scope, dataset).metainfo['classes'])
+        write_instances(root / dataset.ann_file, size, count, classes)
         dataset.data_root = str(root)
     else:
         raise ValueError(
@@ -78,14 +85,18 @@ def write_pictures(folder: Path, size: tuple[int, int], count: int) -> tuple[int
     return size
 
 
-def write_label_maps(folder: Path, size: tuple[int, int], count: int, num_classes: int) -> None:
-    """ADE20K's: rectangles with labels from 1 up."""
+def write_label_maps(
+    folder: Path, size: tuple[int, int], count: int, num_classes: int, first: int = 1
+) -> None:
+    """Rectangles with labels from ``first`` up, 1 as ADE20K has them."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(1)
     for index in range(count):
         path = folder / f'{index:06}.png'
         if index < DISTINCT:
-            labels = Image.fromarray(rng.integers(1, num_classes + 1, (8, 10), dtype=np.uint8))
+            labels = Image.fromarray(
+                rng.integers(first, num_classes + first, (8, 10), dtype=np.uint8)
+            )
             labels.resize(size, Image.Resampling.NEAREST).save(path)
         else:
             os.link(folder / f'{index % DISTINCT:06}.png', path)
@@ -118,8 +129,7 @@ def write_instances(path: Path, size: tuple[int, int], count: int, classes: list
     path.write_text(json.dumps(dict(images=images, annotations=annotations, categories=categories)))
 
 
-def class_names(scope: str, dataset: ConfigDict) -> list[str]:
-    """The classes of a data set of mmseg or mmdet."""
+def build_empty(scope: str, dataset: ConfigDict) -> BaseDataset:
+    """A data set that knows its classes, with nothing loaded."""
     with DefaultScope.overwrite_default_scope(scope):
-        default = DATASETS.get(f'{scope}.{dataset.type}').METAINFO
-    return list(dataset.get('metainfo', default)['classes'])
+        return DATASETS.build({**dataset, 'pipeline': [], 'lazy_init': True})

@@ -21,7 +21,16 @@ HARMLESS = re.compile(
     r'|train_cfg\.(val_begin|val_interval|type)'
     r'|default_hooks\.(timer|logger|checkpoint|visualization)\b.*'  # mmengine's
     r'|custom_hooks\.order'
+    r'|param_scheduler\.WarmUpLR\..*'  # a schedule goes on as the checkpoint has it
 )
+# What took the place of others in the project's own configs, and reads the same.
+SUCCESSORS = {
+    'ImageNet': 'ImageFolders',
+    'CustomDataset': 'ImageFolders',
+    'CocoDataset': 'CocoInstances',
+    'LinearLR': 'WarmUpLR',
+    'LoadImageFromFile': 'LoadAnyImage',
+}
 MISSING = '(not there)'
 
 
@@ -53,7 +62,8 @@ def changes(before: str, now: str) -> tuple[list[Change], list[Change]]:
         Changes that change the result, and those that do not.
     """
     parts = json.loads(before), json.loads(now)
-    old, new = (dict(_flat(part)) for part in parts)
+    succeeded = []
+    old, new = (dict(_flat(part)) for part in (_renewed(*parts, succeeded), parts[1]))
     found = [
         Change(key, _text(old, key), _text(new, key))
         for key in sorted({*old, *new})
@@ -65,7 +75,26 @@ def changes(before: str, now: str) -> tuple[list[Change], list[Change]]:
         for change in found
         if HARMLESS.fullmatch(change.key) or f'{change.key}.'.startswith(inert)
     ]
-    return [change for change in found if change not in harmless], harmless
+    return [change for change in found if change not in harmless], [*succeeded, *harmless]
+
+
+def _renewed(old: object, new: object, met: list[Change], name: str = '') -> object:
+    """Old settings with the types that the new ones have as their successors, which are noted in
+    ``met``."""
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = zip(old, new, strict=True)
+        return [_renewed(*pair, met, f'{name}.{i}') for i, pair in enumerate(pairs)]
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return old
+    old = {
+        key: _renewed(value, new.get(key), met, f'{name}.{key}'.lstrip('.'))
+        for key, value in old.items()
+    }
+    kind = old.get('type')
+    if kind in SUCCESSORS and SUCCESSORS[kind] == new.get('type'):
+        met.append(Change(f'{name}.type', json.dumps(kind), json.dumps(new['type'])))
+        old['type'] = new['type']
+    return old
 
 
 def _inert_hooks(*snapshots: Mapping) -> tuple[str, ...]:

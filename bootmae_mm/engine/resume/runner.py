@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from ...checkpoint.complete import load_completely
 from ...checkpoint.reading import read_checkpoint
+from ..datasets import replace_nothing
 from ..hooks import DEFAULT_HOOKS, hook_list
 from ..total_batch import accumulated_batches
 from ..wrapping import unwrap
@@ -29,6 +30,7 @@ class ResumableRunner(Runner):
     - Weights are loaded completely or not at all, and no code in a file is run.
     - Schedules by epochs are turned into schedules by optimiser steps, not batches: they do not
       depend on how many batches are accumulated, and a run may go on with another number.
+    - What is evaluated on is read to the last file, or not at all.
     - Custom hooks may have names as default hooks do, and any hook by name may be None: left out.
     """
 
@@ -56,6 +58,18 @@ class ResumableRunner(Runner):
             if isinstance(cfg, dict) and cfg.get('convert_to_iter_based'):
                 cfg['epoch_length'] = steps
         return super().build_param_scheduler(scheduler)
+
+    def build_val_loop(self, loop):
+        """The loop of validation, which leaves nothing out."""
+        built = super().build_val_loop(loop)
+        replace_nothing(built.dataloader.dataset)
+        return built
+
+    def build_test_loop(self, loop):
+        """The loop of the test, which leaves nothing out."""
+        built = super().build_test_loop(loop)
+        replace_nothing(built.dataloader.dataset)
+        return built
 
     @staticmethod
     def build_dataloader(*args, **kwargs) -> DataLoader:

@@ -1,6 +1,5 @@
 """Images and their label maps in two folders; mmseg is not needed."""
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,19 +10,19 @@ from mmpretrain.structures import DataSample
 from PIL import Image
 from torch.utils.data import Dataset
 
-from ...data.loading import UnreadableImage, read_image
-from ...preflight.data.files import decode, list_files, some
-from ...preflight.data.seg_labels import check_seg_labels
+from ...data.files import some
+from ...data.label_files import learned_labels, pair_label_maps, read_label_map
+from ...data.loading import read_image
+from ...data.reading import UnreadableImage
+from ...preflight.data.labels import check_seg_labels
 from .segmentation import IGNORED
-
-IMAGES, MAPS = ('.jpg', '.jpeg', '.png'), ('.png',)
 
 
 @DATASETS.register_module()
 class LabelMapFolders(Dataset):
     """Images with a label for every pixel, for the segmentation probe.
 
-    ``images/<name>.jpg`` (or ``.png``) goes with ``labels/<name>.png``, also in folders below. Both
+    ``images/<name>.jpg`` goes with ``labels/<name>.png``, whatever the endings. Both
     are resized as a whole to the encoder's size, images bicubically, labels to the nearest pixel.
 
     Args:
@@ -75,19 +74,9 @@ class LabelMapFolders(Dataset):
 
     def labels_of(self, path: str) -> np.ndarray:
         """The labels of a file, int64 ``(H, W)``."""
-        try:
-            stored = decode(path)
-        except ValueError as reason:
-            raise ValueError(f'Expected a label map in {path!r}, found {reason}.') from reason
-        if len(stored.getbands()) > 1:
-            raise ValueError(
-                f'Expected one channel of labels, found {len(stored.getbands())} in {path!r}; '
-                'convert colours to class numbers.'
-            )
+        stored = Image.fromarray(read_label_map(path).astype(np.int32))
         resized = stored.resize((self.width, self.height), Image.Resampling.NEAREST)
-        labels_HW = np.asarray(resized).astype(np.int64)
-        if self.reduce_zero_label:
-            labels_HW = np.where(np.isin(labels_HW, (0, IGNORED)), IGNORED, labels_HW - 1)
+        labels_HW = learned_labels(np.asarray(resized).astype(np.int64), self.reduce_zero_label)
         check_seg_labels(labels_HW, self.num_classes, path, IGNORED, self.reduce_zero_label)
         return labels_HW
 
@@ -98,19 +87,13 @@ def pairs_of(images: str, labels: str) -> list[tuple[str, str]]:
     Raises:
         ValueError: If there are no images, or one has no label map.
     """
-    names, _ = list_files(images, IMAGES)
-    maps = {os.path.splitext(name)[0]: name for name in list_files(labels, MAPS)[0]}
-    if not names:
-        raise ValueError(
-            f'Expected images ({", ".join(IMAGES)}) in {images!r}, found none; correct images.'
-        )
-    missing = [name for name in names if os.path.splitext(name)[0] not in maps]
-    if missing:
+    found = pair_label_maps(images, labels)
+    if not found.pairs and not found.without:
+        raise ValueError(f'Expected images in {images!r}, found none; correct images.')
+    if found.without:
         raise ValueError(
             f'Expected a label map in {labels!r} for every image of {images!r}, found none for '
-            f'{len(missing):,} of {len(names):,}: {some(missing)}; correct labels.'
+            f'{len(found.without):,} of {len(found.without) + len(found.pairs):,}: '
+            f'{some(found.without)}; correct labels.'
         )
-    return [
-        (os.path.join(images, name), os.path.join(labels, maps[os.path.splitext(name)[0]]))
-        for name in names
-    ]
+    return found.pairs

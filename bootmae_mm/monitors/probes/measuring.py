@@ -11,6 +11,7 @@ from mmengine.dist import get_world_size
 from mmengine.runner import Runner, set_random_seed
 from torch.utils.data import Dataset
 
+from ...engine.datasets import skipped_files
 from ...engine.resume import random_state
 from ...engine.resume.stopping import StopOnSignalHook, asked_by_launcher
 from ...engine.wrapping import unwrap
@@ -77,6 +78,8 @@ def batches(runner: Runner, dataset: Dataset, batch_size: int, stop_if_asked: Ca
     preprocess = unwrap(runner.model).data_preprocessor
     for batch in loader(dataset, batch_size, runner.train_dataloader.num_workers):
         stop_if_asked()
+        for path, why in skipped_files(batch):
+            runner.logger.warning(f'Probes skip {path}, which cannot be read: {why}')
         data = preprocess(batch, False)
         yield data['inputs'], data['data_samples']
 

@@ -10,9 +10,10 @@ from mmengine.dataset import default_collate
 from mmpretrain.registry import DATASETS
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from ...data.files import some
 from ...engine.resume.workers import shield
 from ...preflight.data.datasets import check_same_classes
-from ...preflight.data.files import evenly_spaced, some
+from ...preflight.data.files import evenly_spaced
 from .frozen import FrozenEncoder
 from .image import ImageProbe
 from .segmentation import SegmentationProbe

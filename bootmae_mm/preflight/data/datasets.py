@@ -10,15 +10,20 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch import nn
 
-from .files import decode, evenly_spaced, missing_files, some
-from .seg_labels import check_seg_labels
+from ...data.files import some
+from ...data.unreadable import ReplacesUnreadable
+from ...engine.datasets import parts
+from .coco import wrong_sizes
+from .files import Finding, evenly_spaced, missing_files
+from .labels import LabelRule, pair_findings
 
 # Attributes that hold heads with the classes of the data set, in all three toolboxes.
 HEADS = ('head', 'decode_head', 'auxiliary_head', 'bbox_head', 'mask_head')
+LOADERS = ('LoadAnyImage', 'LoadImageFromFile')  # of three channels, if not told otherwise
 SAMPLE = 20
 
 
-def check_dataset(dataset, model: nn.Module, split: str) -> None:
+def check_dataset(dataset, model: nn.Module, split: str) -> list[Finding]:
     """Check a data set, or all those inside a wrapper such as ``ConcatDataset``.
 
     Args:
@@ -27,20 +32,26 @@ def check_dataset(dataset, model: nn.Module, split: str) -> None:
         model: Classifier, segmentor or detector, without the wrapper of distributed training.
         split: 'train', 'val' or 'test', for the messages.
 
+    Returns:
+        Warnings: what is worth a look and may be meant.
+
     Raises:
         ValueError: At the first thing that is wrong.
     """
-    num_classes = head_classes(model)
-    for part in _parts(dataset):
+    warnings, num_classes = [], head_classes(model)
+    _check_channels(dataset, model, split)
+    for part in parts(dataset):
         kinds = {base.__name__ for base in type(part).__mro__}
-        if 'BaseSegDataset' in kinds:
+        if kinds & {'BaseSegDataset', 'SegmentationFolders'}:
             _check_number_of_classes(part, num_classes, split)
-            _check_segmentation(part, num_classes, split)
-        elif 'BaseDetDataset' in kinds:
+            warnings += _check_segmentation(part, num_classes, split)
+        elif kinds & {'BaseDetDataset', 'CocoInstances'}:
             _check_number_of_classes(part, num_classes, split)
             _check_detection(part, getattr(model, 'with_mask', False), split)
         elif 'CustomDataset' in kinds:
+            _check_number_of_classes(part, num_classes, split)
             _check_classification(part, num_classes, split)
+    return warnings
 
 
 def check_same_classes(train, val) -> None:
@@ -72,15 +83,17 @@ def head_classes(model: nn.Module) -> dict[str, int]:
     return found
 
 
-def _parts(dataset) -> Iterator:
-    inner = getattr(dataset, 'datasets', None)
-    if inner is None and hasattr(dataset, 'dataset'):
-        inner = [dataset.dataset]
-    if inner is None:
-        yield dataset
-    else:
-        for part in inner:
-            yield from _parts(part)
+def _check_channels(dataset, model: nn.Module, split: str) -> None:
+    """Pictures have three channels, whatever is in the files."""
+    channels = getattr(getattr(model, 'backbone', None), 'in_channels', 3)
+    pipelines = [getattr(part, 'pipeline', None) for part in parts(dataset)]
+    steps = [step for pipeline in pipelines for step in getattr(pipeline, 'transforms', ())]
+    if channels != 3 and any(type(step).__name__ in LOADERS for step in steps):
+        raise ValueError(
+            f'Expected model.backbone.in_channels=3, as pictures of the {split} data set are read '
+            f'with three channels (grey ones with three alike), found {channels}; leave it at 3, '
+            'and mean and std of data_preprocessor at three values.'
+        )
 
 
 def _classes(dataset) -> tuple[str, ...] | None:
@@ -99,7 +112,8 @@ def _check_number_of_classes(dataset, num_classes: dict[str, int], split: str) -
         if names is not None and number != len(names):
             raise ValueError(
                 f'Expected {number} classes in the {split} data set, as {head}.num_classes says, '
-                f'found {len(names)} in its metainfo: {some(names)}; correct one of the two.'
+                f'found {len(names)} in its metainfo: {some(names)}; set num_classes={len(names)} '
+                'everywhere in the model, or correct metainfo or the class folders.'
             )
 
 
@@ -147,53 +161,45 @@ def _check_classification(dataset, num_classes: dict[str, int], split: str) -> N
             )
 
 
-def _check_segmentation(dataset, num_classes: dict[str, int], split: str) -> None:
+def _check_segmentation(dataset, num_classes: dict[str, int], split: str) -> list[Finding]:
     infos = list(_infos(dataset))
     _check_files(dataset, [info['img_path'] for info in infos], 'image', split)
     maps = [info for info in infos if info.get('seg_map_path')]
     _check_files(dataset, [info['seg_map_path'] for info in maps], 'label map', split)
-    if not num_classes:
-        return
-    for info in evenly_spaced(maps, SAMPLE):
-        if _is_local(dataset, info['seg_map_path']):
-            check_seg_labels(
-                _load_labels(info),
-                min(num_classes.values()),
-                info['seg_map_path'],
-                dataset.ignore_index,
-                info['reduce_zero_label'],
-            )
-
-
-def _load_labels(info: dict) -> np.ndarray:
-    """A label map as mmseg's ``LoadAnnotations`` makes it, but larger labels than 255 stay."""
-    path = info['seg_map_path']
-    try:
-        labels = np.asarray(decode(path)).astype(np.int64)
-    except ValueError as reason:
+    pairs = [
+        (info['img_path'], info['seg_map_path'])
+        for info in maps
+        if _is_local(dataset, info['seg_map_path'])
+    ]
+    if not num_classes or not pairs:
+        return []
+    number = min(num_classes.values())
+    if number == 1:
         raise ValueError(
-            f'Expected an image with labels, found {path!r} that cannot be decoded ({reason}); '
-            'copy or unpack it again.'
-        ) from reason
-    if labels.ndim != 2:
-        raise ValueError(
-            f'Expected one channel of labels, found {labels.shape[2]} in {path!r}; convert colours '
-            'to class indices.'
+            'Expected at least 2 classes to tell apart, found 1 in num_classes of the heads, whose '
+            'loss is 0 whatever they say; make the background a class, too: labels 0 and 1 with '
+            'reduce_zero_label=False, or 1 and 2.'
         )
-    if info['reduce_zero_label']:
-        labels = np.where(np.isin(labels, (0, 255)), 255, labels - 1)
-    if info.get('label_map'):
-        mapped = labels.copy()
-        for old, new in info['label_map'].items():
-            mapped[labels == old] = new
-        labels = mapped
-    return labels
+    rule = LabelRule(
+        number,
+        dataset.reduce_zero_label,
+        dataset.label_map,
+        _classes(dataset),
+        dataset.ignore_index,
+    )
+    replaces = isinstance(dataset, ReplacesUnreadable) and not dataset.test_mode
+    findings = [*pair_findings(pairs, rule, split, SAMPLE, replaces)]
+    errors = [finding.sentence for finding in findings if finding.level == 'error']
+    if errors:
+        raise ValueError(errors[0])
+    return [finding for finding in findings if finding.level == 'warning']
 
 
 def _check_detection(dataset, with_mask: bool, split: str) -> None:
-    paths, without_mask, num_instances = [], [], 0
+    paths, without_mask, sizes, num_instances = [], [], {}, 0
     for info in _infos(dataset):
         paths.append(info['img_path'])
+        sizes[info['img_path']] = info['width'], info['height']
         num_instances += len(info['instances'])
         if with_mask and any('mask' not in instance for instance in info['instances']):
             without_mask.append(info['img_path'])
@@ -209,5 +215,12 @@ def _check_detection(dataset, with_mask: bool, split: str) -> None:
             f'Expected a segmentation for every instance of the {split} data set, as the model has '
             f'a mask head, found instances without in {len(without_mask):,} images of '
             f'{dataset.ann_file!r}: {some(without_mask)}; take a file with segmentation or a '
-            'detector without mask head.'
+            'detector without mask head (configs/det/faster_rcnn_bootmae_vitb_1x.py).'
+        )
+    sampled = evenly_spaced([path for path in sizes if _is_local(dataset, path)], SAMPLE)
+    if wrong := wrong_sizes({path: sizes[path] for path in sampled})[0]:
+        raise ValueError(
+            f'Expected images of the {split} data set in the size that {dataset.ann_file!r} says, '
+            f'found {len(wrong)} of {len(sampled)} sampled that are not: {some(wrong)}; annotate '
+            'the upright images.'
         )

@@ -1,6 +1,9 @@
 """What the checks of data on disk share: findings, listing, sampling, decoding."""
 
+import math
 import os
+import random
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -8,8 +11,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
-# What mmpretrain's ImageNet and CustomDataset take for an image.
-IMAGE_EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')
+from ...data.files import Listing, some
+from ...data.reading import FEW_BITS, UnreadableImage, read_with_pillow
 
 
 class Finding(NamedTuple):
@@ -23,35 +26,10 @@ class Finding(NamedTuple):
     sentence: str
 
 
-def some(items: Sequence, limit: int = 3) -> str:
-    """The first items, and how many more there are."""
-    more = f' and {len(items) - limit:,} more' if len(items) > limit else ''
-    return ', '.join(str(item) for item in items[:limit]) + more
-
-
 def evenly_spaced(items: Sequence, count: int) -> list:
     """At most ``count`` of the items, from the first on, at equal distances."""
     count = min(count, len(items))
     return [items[index * len(items) // count] for index in range(count)]
-
-
-def list_files(folder: str | Path, extensions: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Files in ``folder`` and below as sorted relative paths: those with one of the extensions
-    (lower case; any case in the file's name), and the others. Hidden ones are left out; links are
-    followed, a folder met twice is taken once."""
-    wanted, others, seen = [], [], set()
-    for base, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(base)
-        folders[:] = [] if real in seen else [f for f in folders if not f.startswith('.')]
-        if real in seen:
-            continue
-        seen.add(real)
-        below = '' if base == str(folder) else os.path.relpath(base, folder)
-        for name in files:
-            if not name.startswith('.'):
-                matching = name.lower().endswith(tuple(extensions))
-                (wanted if matching else others).append(os.path.join(below, name))
-    return sorted(wanted), sorted(others)
 
 
 def missing_files(paths: Iterable[str]) -> list[str]:
@@ -113,19 +91,43 @@ def missing_folders(root: Path, folders: Sequence[str], inner: Sequence[str]) ->
         yield Finding('error', f'Expected a folder {folder!r} in {str(root)!r}, found none.')
 
 
-def spot_check(what: str, paths: Sequence[Path], sample: int) -> Finding:
-    """Decode an evenly spaced sample of image files."""
-    failures = []
+def left_out(what: str, listing: Listing) -> Iterator[Finding]:
+    """What is there beside the images of a folder."""
+    for sentence in listing.left_out():
+        yield Finding('warning', f'{what}: {sentence}')
+
+
+def spot_check(
+    what: str, paths: Sequence[str | Path], sample: int, seconds: float = math.inf
+) -> Iterator[Finding]:
+    """Read an evenly spaced sample of image files, as training does; for so many seconds at most,
+    in a random order."""
+    failures, dark, count, start = [], [], 0, time.monotonic()
     paths = evenly_spaced(paths, sample)
-    for path in paths:
+    for path in random.Random(0).sample(paths, len(paths)):
+        if time.monotonic() - start > seconds:
+            break
+        count += 1
         try:
-            decode(path)
-        except ValueError as reason:
-            failures.append(f'{path} ({reason})')
+            _, mode = read_with_pillow(path)
+        except UnreadableImage as reason:
+            failures.append(f'{path} ({" ".join(str(reason).split()).rstrip(".")})')
+            continue
+        if mode.endswith(FEW_BITS):
+            dark.append(path)
+    failures, dark = sorted(failures), sorted(dark)
+    if dark:
+        yield Finding(
+            'warning',
+            f'{what}: {len(dark)} of {count} sampled images have 16 bits, and no value above '
+            f'4095: training, which takes the upper 8, sees them nearly black: {some(dark)}; if '
+            'they have 12 bits, multiply their values by 16.',
+        )
     if failures:
-        return Finding(
+        yield Finding(
             'error',
-            f'{what}: {len(failures)} of {len(paths)} sampled images cannot be decoded: '
+            f'{what}: {len(failures)} of {count} sampled images cannot be decoded: '
             f'{some(failures)}; copy or unpack them again.',
         )
-    return Finding('ok', f'{what}: {len(paths)} sampled images decode.')
+    else:
+        yield Finding('ok', f'{what}: {count} sampled images decode.')

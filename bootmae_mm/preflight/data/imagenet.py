@@ -1,10 +1,11 @@
-"""ImageNet-1K, or another data set of class folders, as mmpretrain reads it."""
+"""ImageNet-1K, or another data set of class folders, for :class:`.image_folders.ImageFolders`."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .files import IMAGE_EXTENSIONS, Finding, count_finding, list_files, missing_folders, some
-from .files import spot_check as spot_check_images
+from ...data.files import class_folders, list_images, some
+from .files import Finding, count_finding, left_out, missing_folders, spot_check
 
 LAYOUT = """\
 imagenet/
@@ -13,16 +14,17 @@ imagenet/
 
 NUM_CLASSES = 1000
 NUM_IMAGES = {'train': 1_281_167, 'val': 50_000}
+WORDNET_ID = re.compile(r'n\d{8}')
 UNPACKED_BELOW = ('ILSVRC/Data/CLS-LOC', 'Data/CLS-LOC', 'imagenet', 'ILSVRC2012')
 
 
-def check(root: str | Path, num_classes: int = NUM_CLASSES, sample: int = 20) -> Iterator[Finding]:
+def check(root: str | Path, num_classes: int | None = None, sample: int = 20) -> Iterator[Finding]:
     """Look at ``root/{train,val}/<class>/<image>``.
 
     Args:
         root: The data set's folder.
-        num_classes: Class folders expected in each split; numbers of images are expected of
-            ImageNet's 1,000 only.
+        num_classes: Class folders expected in each split; by default as many as there are.
+            Numbers of images are expected of ImageNet's 1,000 only.
         sample: How many images of each split to decode.
     """
     root = Path(root)
@@ -31,9 +33,12 @@ def check(root: str | Path, num_classes: int = NUM_CLASSES, sample: int = 20) ->
     classes = {}
     for split, expected in NUM_IMAGES.items():
         if (root / split).is_dir():
-            classes[split] = _class_folders(root / split)
-            expected = expected if num_classes == NUM_CLASSES else None
-            yield from _check_split(root, split, classes[split], num_classes, expected, sample)
+            names = classes[split] = class_folders(root / split)
+            if num_classes is None:
+                yield from _part_of_imagenet(split, names)
+            number = num_classes or len(names)
+            expected = expected if number == NUM_CLASSES else None
+            yield from _check_split(root, split, names, number, expected, sample)
     if all(classes.get(split) for split in NUM_IMAGES) and classes['train'] != classes['val']:
         differing = sorted(set(classes['train']) ^ set(classes['val']))
         yield Finding(
@@ -43,16 +48,22 @@ def check(root: str | Path, num_classes: int = NUM_CLASSES, sample: int = 20) ->
         )
 
 
-def _class_folders(folder: Path) -> list[str]:
-    return sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith('.'))
+def _part_of_imagenet(split: str, classes: list[str]) -> Iterator[Finding]:
+    if classes and len(classes) != NUM_CLASSES and all(map(WORDNET_ID.fullmatch, classes)):
+        yield Finding(
+            'warning',
+            f"{split}: expected ImageNet's {NUM_CLASSES:,} class folders, found {len(classes):,} "
+            f'({some(classes)}); fine if a part is meant.',
+        )
 
 
 def _check_split(
     root: Path, split: str, classes: list[str], num_classes: int, expected: int | None, sample: int
 ) -> Iterator[Finding]:
-    names, others = list_files(root / split, IMAGE_EXTENSIONS)
+    found = list_images(root / split)
+    names = found.images
     if not classes:
-        yield _without_classes(root, split, names, others)
+        yield _without_classes(root, split, names, found.others)
         return
     if len(classes) == num_classes:
         yield Finding('ok', f'{split}: {num_classes:,} class folders.')
@@ -65,22 +76,20 @@ def _check_split(
     loose = [name for name in names if '/' not in name]
     if loose:
         yield Finding(
-            'error',
-            f'{split}: expected every image in a class folder, found {len(loose):,} beside them: '
-            f'{some(loose)}.',
+            'warning',
+            f'{split}: expected every image in a class folder, found {len(loose):,} beside them, '
+            f'which are left out: {some(loose)}.',
         )
     filled = {name.partition('/')[0] for name in names}
     empty = [name for name in classes if name not in filled]
     if empty:
-        yield Finding('error', f'{split}: no image in {len(empty):,} class folders: {some(empty)}.')
-    if others:
         yield Finding(
-            'warning',
-            f'{split}: {len(others):,} files are not images by their name: {some(others)}.',
+            'warning', f'{split}: no image in {len(empty):,} class folders: {some(empty)}.'
         )
+    yield from left_out(split, found)
     if names:
         yield count_finding(split, len(names), expected)
-        yield spot_check_images(split, [root / split / name for name in names], sample)
+        yield from spot_check(split, [root / split / name for name in names], sample)
 
 
 def _without_classes(root: Path, split: str, names: list[str], others: list[str]) -> Finding:

@@ -11,8 +11,9 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
-from .coco import content_findings, read_annotations
-from .files import some
+from ...data.coco_file import category_ids, read_instances
+from ...data.files import is_hidden, some
+from .coco import content_findings
 
 TOOL = 'python tools/check_data.py shows the layout to have'
 
@@ -34,10 +35,10 @@ def check_config_paths(cfg: Config, splits: Sequence[str] = ('train', 'val')) ->
     """
     for split in splits:
         loader = cfg.get(f'{split}_dataloader') or {}
-        for setting, dataset_cfg in _dataset_configs(
+        for setting, dataset_cfg in dataset_configs(
             f'{split}_dataloader.dataset', loader.get('dataset')
         ):
-            dataset = _build_empty(dataset_cfg, cfg.get('default_scope'))
+            dataset = build_empty(dataset_cfg, cfg.get('default_scope'))
             if dataset is not None and not getattr(dataset, 'backend_args', None):
                 _check_places(setting, dataset)
                 CHECKS[_loader_name(type(dataset))](setting, dataset)
@@ -47,20 +48,20 @@ def check_config_paths(cfg: Config, splits: Sequence[str] = ('train', 'val')) ->
                 _check_file(f'{split}_evaluator.ann_file', evaluator['ann_file'])
 
 
-def _dataset_configs(setting: str, cfg) -> Iterator[tuple[str, dict]]:
+def dataset_configs(setting: str, cfg) -> Iterator[tuple[str, dict]]:
     """The configs of data sets proper inside those of wrappers."""
     if not isinstance(cfg, Mapping):
         return
     if 'dataset' in cfg:
-        yield from _dataset_configs(f'{setting}.dataset', cfg['dataset'])
+        yield from dataset_configs(f'{setting}.dataset', cfg['dataset'])
     elif 'datasets' in cfg:
         for index, inner in enumerate(cfg['datasets']):
-            yield from _dataset_configs(f'{setting}.datasets[{index}]', inner)
+            yield from dataset_configs(f'{setting}.datasets[{index}]', inner)
     else:
         yield setting, cfg
 
 
-def _build_empty(dataset_cfg: Mapping, scope: str | None):
+def build_empty(dataset_cfg: Mapping, scope: str | None):
     """The data set with its own idea of its paths, but nothing loaded; None for a kind that is not
     known here."""
     kind = dataset_cfg['type']
@@ -113,10 +114,26 @@ def _check_image_list(setting: str, dataset) -> None:
         _check_lines(setting, dataset)
     elif dataset.with_label:
         classes = [entry.path for entry in os.scandir(folder) if entry.is_dir()]
+        hidden = [path for path in classes if is_hidden(os.path.basename(path))]
+        if hidden and not getattr(dataset, 'takes_keys', False):
+            raise ValueError(
+                f'Expected folders of classes in {folder!r}, found {some(hidden)}, which '
+                f'{type(dataset).__name__} would count as a class; remove it, or set '
+                f"type='ImageFolders' for {setting}, which leaves it out."
+            )
         if not any(_has_file(path, dataset.extensions) for path in classes):
             raise ValueError(
                 f'Expected images in class folders, as {setting} has no ann_file, found '
                 f'{len(classes)} folders without an image in {folder!r}; {TOOL}.'
+            )
+        known = dataset.metainfo.get('classes')
+        if known is not None and len(known) != len(classes):
+            raise ValueError(
+                f'Expected a folder for each of the {len(known)} classes that {setting} has, found '
+                f'{len(classes)} in {folder!r}: {some(sorted(map(os.path.basename, classes)))}; '
+                "for classes of your own set dataset=dict(_delete_=True, type='CustomDataset', "
+                f'data_root=…, data_prefix=…, pipeline=…) and num_classes={len(classes)} in '
+                'model.head and model.data_preprocessor.'
             )
 
 
@@ -153,20 +170,12 @@ def _check_label_maps(setting: str, dataset) -> None:
 
 
 def _check_instances(setting: str, dataset) -> None:
-    """mmdet's COCO annotations."""
-    content = read_annotations(dataset.ann_file, labelled=not setting.startswith('test'))
+    """COCO's annotations."""
+    content = read_instances(dataset.ann_file, labelled=not setting.startswith('test')).content
     errors = [f.sentence for f in content_findings(content) if f.level == 'error']
     if errors:
         raise ValueError(f'{dataset.ann_file}: {errors[0]}')
-    categories = [category['name'] for category in content['categories']]
-    classes = dataset.metainfo.get('classes', ())
-    absent = [name for name in classes if name not in categories]
-    if absent:
-        raise ValueError(
-            f'Expected the {len(classes)} classes of {setting}.metainfo among the categories of '
-            f'{dataset.ann_file!r} ({some(categories)}), found {len(absent)} that are not: '
-            f'{some(absent)}; set metainfo=dict(classes=...) to names of these categories.'
-        )
+    category_ids(content, dataset.metainfo.get('classes', ()), dataset.ann_file)
 
 
 # What reads a data set's files, and how these are checked; subclasses with a reader of their own
@@ -174,5 +183,7 @@ def _check_instances(setting: str, dataset) -> None:
 CHECKS = {
     'CustomDataset.load_data_list': _check_image_list,
     'BaseSegDataset.load_data_list': _check_label_maps,
+    'SegmentationFolders.load_data_list': lambda setting, dataset: None,  # it says so itself
     'CocoDataset.load_data_list': _check_instances,
+    'CocoInstances.load_data_list': _check_instances,
 }

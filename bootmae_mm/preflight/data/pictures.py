@@ -3,17 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from .files import Finding, list_files, some, spot_check
+from ...data.files import IMAGE_EXTENSIONS, list_images
+from .files import Finding, left_out, spot_check
 
 LAYOUT = """\
 FOLDER/               any depth of folders, no labels
     a.jpg
     holiday/b.png"""
-
-# What UnlabelledImages takes.
-EXTENSIONS = (
-    '.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.pgm', '.tif', '.tiff', '.webp', '.gif',
-)  # fmt: skip
 
 
 def check(root: str | Path, sample: int = 20) -> Iterator[Finding]:
@@ -27,19 +23,14 @@ def check(root: str | Path, sample: int = 20) -> Iterator[Finding]:
     if not root.is_dir():
         yield Finding('error', f'Expected a folder of images, found none at {str(root)!r}.')
         return
-    names, others = list_files(root, EXTENSIONS)
-    if not names:
+    found = list_images(root)
+    if not found.images:
         yield Finding(
             'error',
-            f'Expected images ({", ".join(EXTENSIONS)}) in {str(root)!r} or below, found none '
-            f'among {len(others):,} files.',
+            f'Expected images ({", ".join(IMAGE_EXTENSIONS)}) in {str(root)!r} or below, found '
+            f'none among {len(found.others):,} files.',
         )
         return
-    yield Finding('ok', f'{len(names):,} images.')
-    if others:
-        yield Finding(
-            'warning',
-            f'{len(others):,} files are not images by their name and will be left out: '
-            f'{some(others)}.',
-        )
-    yield spot_check('images', [root / name for name in names], sample)
+    yield Finding('ok', f'{len(found.images):,} images.')
+    yield from left_out('images', found)
+    yield from spot_check('images', [root / name for name in found.images], sample)

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from mmengine.config import Config
 
 from ...engine.hooks import hook_list
-from ...engine.total_batch import accumulation
 from ..data.files import Finding
-from .case import Case
+from .case import Case, in_words
 
 PER = 256  # images, the unit in which learning rates of this field are stated
 
@@ -20,12 +19,9 @@ def check_batch(case: Case) -> Iterator[Finding]:
     Raises:
         ValueError: If the recipe's total batch cannot be kept on so many GPUs.
     """
-    cfg, hook = case.cfg, case.hook('TotalBatchHook')
-    batch = cfg.train_dataloader.batch_size
+    cfg, batch, count = case.cfg, case.cfg.train_dataloader.batch_size, case.accumulated
     total = total_batch(cfg, case.gpus)
-    count = cfg.optim_wrapper.get('accumulative_counts', 1)
-    if hook is not None:
-        count = accumulation(total, batch, case.gpus, case.iteration_based)
+    if case.hook('TotalBatchHook') is not None:
         dealt = cfg.train_dataloader.sampler.get('total_batch_size', total)
         if dealt != total:
             yield Finding(
@@ -36,6 +32,32 @@ def check_batch(case: Case) -> Iterator[Finding]:
     gpus = f'{case.gpus} GPU{"s" * (case.gpus > 1)}'
     yield Finding('ok', f'Total batch {total} = {batch} × {gpus} × {count} accumulated.')
     yield from check_rate(case, total)
+
+
+def check_epoch(case: Case) -> Iterator[Finding]:
+    """Whether an epoch has an optimiser step."""
+    if isinstance(case.batches, Exception):
+        yield Finding('error', f'train_dataloader.sampler: {in_words(case.batches)}')
+    elif case.batches is not None and case.steps is not None and not case.iteration_based:
+        if case.steps:
+            yield Finding('ok', f'{case.steps:,} optimiser step{"s" * (case.steps > 1)}.')
+        else:
+            yield Finding('error', no_step(case))
+
+
+def no_step(case: Case) -> str:
+    """What to set where the train set is smaller than a total batch."""
+    pictures, batch = len(case.datasets['train']), case.cfg.train_dataloader.batch_size
+    share = max(1, pictures // case.gpus)
+    fitting = min(batch, 1 << (share.bit_length() - 1))
+    advice = f'train_dataloader.batch_size={fitting}'
+    if case.hook('TotalBatchHook') is not None:
+        advice += f' and custom_hooks.total_batch.total_batch_size={fitting * case.gpus}'
+    return (
+        f'Expected at least one total batch in the train set, found {pictures} pictures for '
+        f'batches of {batch} × {case.gpus} GPUs × {case.accumulated} accumulated; set {advice} or '
+        'less (and the learning rate with them), or take fewer GPUs.'
+    )
 
 
 def total_batch(cfg: Config, gpus: int) -> int:

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from ..data.files import Finding
-from .batch import check_batch
+from .averages import check_averages
+from .batch import check_batch, check_epoch
 from .case import Case, in_words
-from .data import check_data
+from .data import check_data, check_pictures
 from .disk import check_disk
+from .metrics import check_class_numbers, check_metrics
 from .parts import check_keys, check_model, check_pipelines, check_precision
 from .schedule import check_schedule
 from .step import check_step
@@ -20,14 +22,22 @@ POINTS: dict[str, Callable[[Case], Iterator[Finding]]] = {
     'model': check_model,
     'pipelines': check_pipelines,
     'precision': check_precision,
+    'classes': check_class_numbers,
     'data': check_data,
+    'pictures': check_pictures,
+    'metrics': check_metrics,
     'total batch': check_batch,
+    'epoch': check_epoch,
     'schedules': check_schedule,
+    'averages': check_averages,
     'weights': check_weights,
     'disk space': check_disk,
     'work_dir': check_work_dir,
     'one step': check_step,
 }
+# What a run asks of its own parts before it starts, at little cost.
+OF_DATA = ('classes', 'data', 'metrics')
+AT_START = (*OF_DATA, 'epoch', 'schedules', 'averages')
 
 
 def examine(case: Case, points: Iterable[str] = POINTS) -> Iterator[tuple[str, Finding]]:
@@ -38,8 +48,15 @@ def examine(case: Case, points: Iterable[str] = POINTS) -> Iterator[tuple[str, F
         points: Names of the points to look at; all by default.
     """
     for name in points:
-        try:
-            for finding in POINTS[name](case):
-                yield name, finding
-        except Exception as error:  # a config may be wrong in a way that breaks any of the points
-            yield name, Finding('error', in_words(error))
+        for finding in look(case, name):
+            if finding.level == 'error':
+                case.wrong.add(name)
+            yield name, finding
+
+
+def look(case: Case, name: str) -> Iterator[Finding]:
+    """The findings of one point."""
+    try:
+        yield from POINTS[name](case)
+    except Exception as error:  # a config may be wrong in a way that breaks any of the points
+        yield Finding('error', in_words(error))

@@ -1,9 +1,13 @@
 """Whether schedules count what the run counts, and end where it ends."""
 
+import math
 from collections.abc import Iterator, Mapping
 
+import torch
+from mmengine.registry import PARAM_SCHEDULERS
+
 from ..data.files import Finding
-from .case import Case
+from .case import Case, in_words
 
 # Factors at certain times, which may lie over a warm-up.
 STEPWISE = ('MultiStepLR', 'StepLR', 'ConstantLR', 'ExponentialLR')
@@ -14,6 +18,7 @@ def check_schedule(case: Case) -> Iterator[Finding]:
     unit = 'iterations' if case.iteration_based else 'epochs'
     findings = [
         *rate_findings(case, unit),
+        *step_findings(case),
         *teacher_findings(case),
         *interval_findings(case, unit),
     ]
@@ -42,7 +47,7 @@ def rate_findings(case: Case, unit: str) -> Iterator[Finding]:
         begin, stop = scheduler.get('begin', 0), scheduler.get('end', case.length)
         if begin >= stop or begin >= case.length:
             yield Finding(
-                'error',
+                'error' if begin >= stop else 'warning',
                 f'Expected {name} to begin before it ends and before the run does, found begin='
                 f'{begin}, end={stop} in a run of {case.length} {unit}; correct them.',
             )
@@ -66,6 +71,38 @@ def rate_findings(case: Case, unit: str) -> Iterator[Finding]:
             f'Expected {counted[-1][0]} to end with the run, after {case.length} {unit}, found '
             f'end={end}; set end or the length of the run.',
         )
+
+
+def step_findings(case: Case) -> Iterator[Finding]:
+    """Build the schedulers for the real number of steps in an epoch."""
+    if not case.steps:
+        return
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    for index, scheduler in enumerate(schedulers(case)):
+        name = f'param_scheduler.{index}'
+        begin, end = scheduler.get('begin', 0), scheduler.get('end', case.length)
+        converted = scheduler.get('convert_to_iter_based') and begin < end
+        if converted and int(begin * case.steps) == int(end * case.steps):
+            yield Finding('error', too_short(case, f'{name} ({scheduler.type})', begin, end))
+            continue
+        try:
+            with case.scope():
+                PARAM_SCHEDULERS.build(
+                    {'end': case.length, **scheduler},
+                    default_args=dict(optimizer=optimizer, epoch_length=case.steps),
+                )
+        except Exception as error:  # constructors of any toolbox may raise anything
+            yield Finding('error', f'{name}: {in_words(error)}')
+
+
+def too_short(case: Case, name: str, begin: float, end: float) -> str:
+    """What to set for a part of a schedule that is over within a step: a 20th of the run."""
+    steps = -(-case.total_steps // 20)
+    enough = math.ceil((begin + steps / case.steps) * 10**4) / 10**4
+    return (
+        f'Expected {name} to last a step at least, found {begin:.3g} to {end:.3g} epochs of '
+        f'{case.steps} steps; set {name.split()[0]}.end={enough:g}.'
+    )
 
 
 def _wrong_unit(case: Case, scheduler: Mapping, name: str) -> str | None:

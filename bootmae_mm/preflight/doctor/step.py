@@ -5,28 +5,33 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from copy import deepcopy
+from copy import copy, deepcopy
 from io import StringIO
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+from mmengine.dataset import Compose
+from mmengine.evaluator import Evaluator
+from mmengine.runner import Runner
 
+from ...data.files import some
 from ...data.synthetic.generated import generate_data
 from ...encoder import BootMAEViT
 from ...engine.build import build_runner
-from ..data.files import Finding
-from ..planning.measuring import data_is_there, shorten
+from ..data.files import Finding, evenly_spaced
+from ..planning.measuring import shorten
 from .case import Case
 
-BATCH = 2
+BATCH, FEW = 4, 2  # pictures at most of the step, and of the validation
 DIVISOR = 4  # of the pictures' sides in dense tasks
+SIDES = ('scale', 'crop_size', 'size', 'stride')  # settings that have them
 AUTOCAST = ('AutocastOptimWrapper', 'FeatureAutocastOptimWrapper')
 SMALLEST = 64  # sides in pixels, below which pictures stay as they are
 
 
 def check_step(case: Case) -> Iterator[Finding]:
-    """Forward, backward and optimiser step with the run's own hooks, on generated pictures that
-    went through its own pipeline.
+    """Forward, backward and optimiser step with the run's own hooks on a few of its own pictures,
+    and a validation of two; on generated pictures where there are no others.
 
     Raises:
         ValueError: If parts do not fit each other.
@@ -34,47 +39,116 @@ def check_step(case: Case) -> Iterator[Finding]:
     if case.model is None:
         yield Finding('note', 'Not tried, as the model cannot be built.')
         return
-    cfg, start = deepcopy(case.cfg), time.perf_counter()
+    if {'classes', 'data'} & case.wrong and built(case, 'train'):
+        yield Finding('note', 'Not tried before what is told above is corrected.')
+        return
+    cfg, dataset, start = deepcopy(case.cfg), built(case, 'train'), time.perf_counter()
+    count = min(BATCH, max(2, cfg.train_dataloader.batch_size))
     reduced = reduce(cfg)
+    validation = [cfg.get('val_dataloader'), cfg.get('val_cfg')]
     with tempfile.TemporaryDirectory(prefix='doctor-') as folder:
-        shorten(cfg, BATCH, Path(folder) / 'work')
-        pictures = choose_pictures(cfg, Path(folder) / 'data')
-        if pictures is None:
-            yield Finding(
-                'note', 'Not tried, as the training set is not there and of its own kind.'
-            )
-            return
-        loss = take_step(cfg)
+        shorten(cfg, min(count, len(dataset)) if dataset else count, Path(folder) / 'work')
+        if not dataset:
+            try:
+                generate_data(cfg, Path(folder) / 'data', count)
+            except ValueError:  # a kind of data set that it does not know
+                yield Finding('note', 'Not tried, as the training set cannot be built.')
+                return
+        with redirect_stdout(StringIO()):  # pycocotools tells how it is getting on
+            runner = small_runner(cfg, case, *validation)
+            runner.train()
+    values = {name: log.current() for name, log in runner.message_hub.log_scalars.items()}
+    loss = values['train/loss']
     if not math.isfinite(loss):
         yield Finding(
             'error',
             f'Expected a finite loss, found {loss}; look at the learning rate and the precision.',
         )
         return
+    pictures = f'{cfg.train_dataloader.batch_size} {"of its" if dataset else "generated"} pictures'
     what, seconds = ', '.join([pictures, *reduced]), time.perf_counter() - start
     yield Finding('ok', f'Loss {loss:.3f} after {seconds:.0f} s: {what}.')
+    measured = [name.removeprefix('val/') for name in values if name.startswith('val/')]
+    yield from validation_findings(case, [m for m in measured if m not in ('time', 'data_time')])
 
 
-def choose_pictures(cfg: Config, folder: Path) -> str | None:
-    """Have the config read pictures generated in ``folder``, or its own where that is not possible.
+def validation_findings(case: Case, metrics: list[str]) -> Iterator[Finding]:
+    """What the validation measured, and whether the best checkpoint is chosen by any of it."""
+    if not metrics:
+        return
+    best = (case.cfg.get('default_hooks') or {}).get('checkpoint', {}).get('save_best') or []
+    for name in [best] if isinstance(best, str) else best:
+        if name != 'auto' and name not in metrics:
+            yield Finding(
+                'error',
+                'Expected one of the metrics of the validation as '
+                f'default_hooks.checkpoint.save_best, found {name!r}; set it to one of '
+                f'{", ".join(metrics)}.',
+            )
+    yield Finding('ok', f'Validation of {FEW} pictures: {some(metrics)}.')
 
-    Returns:
-        Which ones, in words; None if there are none.
+
+def built(case: Case, split: str):
+    """A data set; None if there is none or it cannot be built."""
+    dataset = case.datasets.get(split)
+    return None if isinstance(dataset, Exception) else dataset
+
+
+class Few:
+    """A few elements of a data set, at equal distances.
+
+    Args:
+        dataset: The data set, or a wrapper of some.
+        count: How many at most.
     """
-    try:
-        generate_data(cfg, folder, BATCH)
-    except ValueError:  # a kind of data set that it does not know
-        return f'{BATCH} of its own pictures' if data_is_there(cfg) else None
-    return f'{BATCH} generated pictures'
+
+    def __init__(self, dataset, count: int) -> None:
+        self.dataset, self.metainfo = dataset, getattr(dataset, 'metainfo', {})
+        self.indices = evenly_spaced(range(len(dataset)), count)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int):
+        return self.dataset[self.indices[index]]
 
 
-def take_step(cfg: Config) -> float:
-    """Run a shortened config for one step; returns its loss."""
+def small_runner(
+    cfg: Config, case: Case, val_dataloader: ConfigDict | None, val_cfg: ConfigDict | None
+) -> Runner:
+    """A run of one step and, where there are pictures to validate, one validation of a few.
+
+    Args:
+        cfg: The shortened config.
+        case: The run, whose data sets and evaluator are used as far as they could be built.
+        val_dataloader: The config's, with smaller pictures.
+        val_cfg: The config's.
+    """
     cfg.train_cfg = ConfigDict(type='IterBasedTrainLoop', max_iters=1)
-    with redirect_stdout(StringIO()):  # pycocotools tells how it is getting on
-        runner = build_runner(cfg)
-        runner.train()
-    return runner.message_hub.get_scalar('train/loss').current()
+    runner = build_runner(cfg)
+    train, val = built(case, 'train'), built(case, 'val')
+    if train:
+        train = with_pipeline(train, cfg.train_dataloader.dataset)
+        loader = dict(cfg.train_dataloader, dataset=train)
+        runner._train_dataloader = Runner.build_dataloader(loader, seed=runner.seed)
+    evaluator = case.evaluators.get('val')
+    usable = isinstance(evaluator, Evaluator) and 'metrics' not in case.wrong
+    if train and val and usable:
+        val = Few(with_pipeline(val, val_dataloader.dataset), FEW)
+        loader = dict(val_dataloader, dataset=val, num_workers=0, persistent_workers=False)
+        loader.pop('prefetch_factor', None)
+        runner._val_dataloader = Runner.build_dataloader(loader, seed=runner.seed)
+        runner._val_evaluator, runner._val_loop = evaluator, val_cfg
+    return runner
+
+
+def with_pipeline(dataset, cfg: ConfigDict):
+    """The data set with the pipeline that ``cfg`` has; a wrapper of some as it is."""
+    if 'pipeline' not in cfg:
+        return dataset
+    dataset = copy(dataset)
+    dataset.pipeline = Compose(cfg.pipeline)
+    return dataset
 
 
 def reduce(cfg: Config) -> list[str]:
@@ -125,15 +199,16 @@ def reduce_precision(wrapper: ConfigDict) -> str | None:
 
 
 def reduce_pictures(cfg: Config) -> str | None:
-    """Divide the sides of a dense task's pictures: crops, scales, and what they are padded to."""
-    pipeline = cfg.train_dataloader.dataset.pipeline
-    places = [
-        *((part, key) for part in pipeline for key in ('scale', 'crop_size')),
-        (cfg.model.get('data_preprocessor') or {}, 'size'),
-    ]
-    sizes = [(part, key) for part, key in places if isinstance(part.get(key), list | tuple)]
-    if any(min(part[key]) < DIVISOR * SMALLEST for part, key in sizes) or not sizes:
+    """Divide the sides of a dense task's pictures: crops, scales, what they are padded to, and the
+    windows of a test."""
+    loaders = [cfg.train_dataloader, cfg.get('val_dataloader') or {}]
+    pipelines = [(loader.get('dataset') or {}).get('pipeline') for loader in loaders]
+    parts = [*(part for pipeline in pipelines for part in pipeline or ())]
+    parts += [cfg.model.get(name) or {} for name in ('data_preprocessor', 'test_cfg')]
+    places = {id(part): part for part in parts}.values()  # a step may be in two pipelines
+    sizes = [(p, k) for p in places for k in SIDES if isinstance(p.get(k), list | tuple)]
+    if any(min(part[key]) < DIVISOR * SMALLEST for part, key in sizes) or not all(pipelines[:1]):
         return None
     for part, key in sizes:
         part[key] = tuple(side // DIVISOR for side in part[key])
-    return f'pictures of a {DIVISOR}th of the side'
+    return f'pictures of a {DIVISOR}th of the side' if sizes else None

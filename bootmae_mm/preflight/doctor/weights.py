@@ -30,9 +30,6 @@ def check_weights(case: Case) -> Iterator[Finding]:
 
 def check_encoder(case: Case, path: str) -> Iterator[Finding]:
     """Load the encoder of a checkpoint, as ``init_cfg`` would."""
-    if '://' in path:
-        yield Finding('warning', f'{path} is not looked at, as it is no local file.')
-        return
     state = read_state_dict(path)
     cfg = dict(case.cfg.model.backbone, init_cfg=None)
     with case.scope():
@@ -45,9 +42,6 @@ def check_encoder(case: Case, path: str) -> Iterator[Finding]:
 
 def check_whole(case: Case, path: str) -> Iterator[Finding]:
     """Names and sizes of a checkpoint against those of the model."""
-    if '://' in path:
-        yield Finding('warning', f'{path} is not looked at, as it is no local file.')
-        return
     state = read_state_dict(path)
     if case.model is None:
         yield Finding('note', 'load_from is not compared, as the model cannot be built.')

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ...checkpoint.reading import read_meta
 from ...engine.resume import changes, files
+from ...engine.run_lock import NAME, only_run
 from ..data.files import Finding
 from .case import Case
 
@@ -13,12 +14,15 @@ def check_work_dir(case: Case) -> Iterator[Finding]:
     """Whether the run's folder has nothing to go on from, a run of this config, or another one.
 
     Raises:
-        ValueError: If it has checkpoints and all of them are damaged.
+        ValueError: If another run is going on there, or it has checkpoints and all are damaged.
     """
     folder = Path(case.cfg.work_dir)
     if folder.exists() and not folder.is_dir():
         yield Finding('error', f'Expected a folder as work_dir, found a file at {str(folder)!r}.')
         return
+    if (folder / NAME).is_file():
+        with only_run(folder):
+            pass
     damaged: list[str] = []
     path = files.newest_intact(folder, damaged.append)
     for sentence in damaged:

@@ -14,9 +14,11 @@ from .arithmetic import Measurement, Recipe
 # with objects.
 PUBLISHED = {
     'UnlabelledImages': 1_281_167,
+    'ImageFolders': 1_281_167,
     'ImageNet': 1_281_167,
-    'ADE20KDataset': 20_210,
+    'ADE20K': 20_210,
     'CocoDataset': 117_266,
+    'CocoInstances': 117_266,
 }
 
 

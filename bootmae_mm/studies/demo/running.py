@@ -4,7 +4,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...data.dataset import find_images
+from ...data.search import find_images
 from ...data.synthetic import data_sets
 from ...engine.tables import as_text
 from ...reports.run.scalars import curves

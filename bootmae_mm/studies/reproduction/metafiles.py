@@ -21,9 +21,9 @@ from .runs import Paths, Run
 FOLDERS = ('pretrain', 'finetune', 'linear', 'seg', 'det')
 TRAINING_DATA = {
     'UnlabelledImages': 'ImageNet-1k',
-    'ImageNet': 'ImageNet-1k',
-    'ADE20KDataset': 'ADE20K',
-    'CocoDataset': 'COCO',
+    'ImageFolders': 'ImageNet-1k',
+    'ADE20K': 'ADE20K',
+    'CocoInstances': 'COCO',
 }
 # OpenMMLab's names of a task and its score.
 NAMES = {

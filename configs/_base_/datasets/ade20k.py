@@ -9,11 +9,11 @@ into 255 (ignored) and 0 to 149.
 
 data_root = 'data/ade/ADEChallengeData2016'
 scale = (2048, 512)  # short side 512, long side at most 2048
-check_labels = dict(type='CheckSegLabels', num_classes=150)
+check_labels = dict(type='CheckSegLabels')  # against the number of the data set's classes
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
+    dict(type='LoadAnyImage'),
+    dict(type='LoadLabelMap'),
     check_labels,
     dict(type='RandomResize', scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=(512, 512), cat_max_ratio=0.75),
@@ -25,7 +25,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=scale, keep_ratio=True),
-    dict(type='LoadAnnotations'),
+    dict(type='LoadLabelMap'),
     check_labels,
     dict(type='PackSegInputs'),
 ]
@@ -42,7 +42,7 @@ tta_pipeline = [
                 for r in ratios
             ],
             [dict(type='RandomFlip', prob=float(flip)) for flip in (False, True)],
-            [dict(type='LoadAnnotations')],
+            [dict(type='LoadLabelMap')],
             [check_labels],
             [dict(type='PackSegInputs')],
         ],
@@ -50,7 +50,7 @@ tta_pipeline = [
 ]
 
 loader = dict(num_workers=4, persistent_workers=True)
-dataset = dict(type='ADE20KDataset', data_root=data_root)
+dataset = dict(type='ADE20K', data_root=data_root)
 train_dataloader = dict(
     **loader,
     batch_size=2,
@@ -67,6 +67,7 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         **dataset,
+        test_mode=True,
         data_prefix=dict(img_path='images/validation', seg_map_path='annotations/validation'),
         pipeline=test_pipeline,
     ),

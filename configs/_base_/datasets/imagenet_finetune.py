@@ -2,9 +2,9 @@
 
     data/imagenet/train/<class>/<name>.JPEG     data/imagenet/val/<class>/<name>.JPEG
 
-(or both flat, with mmpretrain's lists ``meta/train.txt`` and ``meta/val.txt``). Classes of your
-own: the same folders, ``dataset=dict(_delete_=True, type='CustomDataset', data_root=…,
-data_prefix='train' or 'val', pipeline=…)``, and their number in the model, twice.
+(or both flat, with lists ``meta/train.txt`` and ``meta/val.txt`` of lines "<image> <label>").
+Classes of your own: the same folders, their place in ``dataset=dict(data_root=…)``, and their
+number in the model, twice.
 
 The release augments with timm; here are mmpretrain's names for the same. Colours are those of the
 image as loaded (BGR, 0 to 255): 127.5 is the mean, padding is its round, 128. One thing differs:
@@ -12,8 +12,7 @@ erased areas are filled with noise before the image is normalised, so it is clip
 """
 
 train_pipeline = [
-    # mmpretrain's own loader, as every other classifier of the stack has been trained with
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnyImage'),
     dict(type='RandomResizedCrop', scale=224, backend='pillow', interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5),
     dict(  # timm's rand-m9-mstd0.5-inc1
@@ -37,7 +36,7 @@ train_pipeline = [
     dict(type='PackInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnyImage'),
     dict(type='ResizeEdge', scale=256, edge='short', backend='pillow', interpolation='bicubic'),
     dict(type='CenterCrop', crop_size=224),
     dict(type='PackInputs'),
@@ -51,7 +50,7 @@ train_dataloader = dict(
     collate_fn=dict(type='default_collate'),
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='ImageNet', data_root='data/imagenet', split='train', pipeline=train_pipeline
+        type='ImageFolders', data_root='data/imagenet', split='train', pipeline=train_pipeline
     ),
 )
 val_dataloader = dict(
@@ -61,7 +60,9 @@ val_dataloader = dict(
     pin_memory=True,
     collate_fn=dict(type='default_collate'),
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='ImageNet', data_root='data/imagenet', split='val', pipeline=test_pipeline),
+    dataset=dict(
+        type='ImageFolders', data_root='data/imagenet', split='val', pipeline=test_pipeline
+    ),
 )
 val_evaluator = dict(type='Accuracy', topk=(1, 5))
 val_cfg = dict()

@@ -4,7 +4,7 @@ Folders as in imagenet_finetune.py."""
 _base_ = ['imagenet_finetune.py']
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnyImage'),
     dict(
         type='RandomResizedCrop',
         scale=224,

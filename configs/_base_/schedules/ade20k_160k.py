@@ -22,6 +22,7 @@ test_cfg = dict(type='TestLoop')
 custom_hooks = dict(
     total_batch=dict(type='TotalBatchHook', total_batch_size=16),
     data_check=dict(type='DataCheckHook'),
+    image_report=dict(type='ImageReportHook'),
 )
 # For configs that count the hooks of their base: custom_hooks[0].update(…)
 custom_hooks.update({number: {} for number in range(len(custom_hooks))})

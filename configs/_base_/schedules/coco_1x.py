@@ -1,7 +1,6 @@
 """The 1× schedule at batch 16: 12 epochs, × 0.1 after 8 and 11, AdamW, layer-wise decay 0.75."""
 
 max_epochs = 12
-steps_per_epoch = 7330  # 117,266 training pictures / 16
 
 optim_wrapper = dict(
     type='FeatureAutocastOptimWrapper',
@@ -11,16 +10,16 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=4e-4, betas=(0.9, 0.999), weight_decay=0.05, fused=True),
 )
 param_scheduler = [
-    # mmdet's usual warm-up of 500 steps; in epochs, so that it counts steps and not batches.
+    # mmdet's usual 500 steps, in short runs a tenth of the run
+    dict(type='WarmUpLR', start_factor=1e-3, steps=500, by_epoch=True, convert_to_iter_based=True),
     dict(
-        type='LinearLR',
-        start_factor=1e-3,
+        type='MultiStepLR',
         begin=0,
-        end=500 / steps_per_epoch,
+        end=max_epochs,
+        milestones=[max_epochs * 2 // 3, max_epochs * 11 // 12],
+        gamma=0.1,
         by_epoch=True,
-        convert_to_iter_based=True,
     ),
-    dict(type='MultiStepLR', begin=0, end=max_epochs, milestones=[8, 11], gamma=0.1, by_epoch=True),
 ]
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type='ValLoop')
@@ -28,6 +27,7 @@ test_cfg = dict(type='TestLoop')
 custom_hooks = dict(
     total_batch=dict(type='TotalBatchHook', total_batch_size=16),
     data_check=dict(type='DataCheckHook'),
+    image_report=dict(type='ImageReportHook'),  # unreadable images: skipped, counted, limited
 )
 # For configs that count the hooks of their base: custom_hooks[0].update(…)
 custom_hooks.update({number: {} for number in range(len(custom_hooks))})

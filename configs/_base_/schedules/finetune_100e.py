@@ -41,6 +41,7 @@ custom_hooks = dict(
     # mmengine's momentum is what the average takes of the new weights: it keeps 0.9998.
     ema=dict(type='OptimizerStepEMAHook', momentum=1 - 0.9998),
     data_check=dict(type='DataCheckHook'),
+    image_report=dict(type='ImageReportHook'),  # unreadable images: skipped, counted, limited
 )
 # For configs that count the hooks of their base: custom_hooks[0].update(…)
 custom_hooks.update({number: {} for number in range(len(custom_hooks))})

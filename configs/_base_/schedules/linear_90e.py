@@ -36,6 +36,7 @@ custom_hooks = dict(
     # One BatchNorm for all processes before it is evaluated.
     sync_buffers=dict(type='SyncBuffersHook'),
     data_check=dict(type='DataCheckHook'),
+    image_report=dict(type='ImageReportHook'),  # unreadable images: skipped, counted, limited
 )
 # For configs that count the hooks of their base: custom_hooks[0].update(…)
 custom_hooks.update({number: {} for number in range(len(custom_hooks))})

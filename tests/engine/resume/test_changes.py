@@ -171,3 +171,49 @@ def test_the_order_of_a_pipeline_counts():
 
 def test_a_snapshot_is_plain_data():
     assert json.loads(snapshot(config()))['randomness'] == {'seed': 0}
+
+
+def test_a_detector_of_before_goes_on():
+    """mmdet's data set and the warm-up by epochs have successors."""
+    new = Config.fromfile(ROOT / 'configs/det/mask_rcnn_bootmae_vitb_1x.py')
+    old = Config.fromfile(ROOT / 'configs/det/mask_rcnn_bootmae_vitb_1x.py')
+    dataset = old.train_dataloader.dataset
+    dataset.type, dataset.pipeline[0].type = 'CocoDataset', 'LoadImageFromFile'
+    old.param_scheduler[0] = dict(
+        type='LinearLR', start_factor=1e-3, begin=0, end=500 / 7330, by_epoch=True,
+        convert_to_iter_based=True,
+    )  # fmt: skip
+    relevant, harmless = changes(snapshot(old), snapshot(new))
+    assert relevant == [] and len(harmless) > 3
+    old.param_scheduler[1].gamma = 0.2
+    assert [change.key for change in changes(snapshot(old), snapshot(new))[0]] == [
+        'param_scheduler.MultiStepLR.gamma'
+    ]
+
+
+def labelled(name: str, dataset: str, loader: str, **settings) -> str:
+    """The snapshot of a fine-tuning config with that data set and loader."""
+    cfg = Config.fromfile(ROOT / f'configs/{name}.py')
+    cfg.train_dataloader.dataset.update(type=dataset, **settings)
+    cfg.train_dataloader.dataset.pipeline[0].type = loader
+    return snapshot(cfg)
+
+
+@pytest.mark.parametrize(
+    ('name', 'dataset', 'loader'),
+    [
+        ('finetune/bootmae_vitb_finetune_100e', 'ImageNet', 'LoadImageFromFile'),
+        ('linear/bootmae_vitb_linear_90e', 'ImageNet', 'LoadImageFromFile'),
+        ('demo/finetune', 'CustomDataset', 'LoadAnyImage'),
+    ],
+)
+def test_a_run_from_before_imagefolders_goes_on(name, dataset, loader):
+    before = labelled(name, dataset, loader)
+    now = snapshot(Config.fromfile(ROOT / f'configs/{name}.py'))
+    relevant, harmless = changes(before, now)
+    assert relevant == []
+    assert f'train_dataloader.dataset.type: "{dataset}" -> "ImageFolders"' in map(str, harmless)
+    assert changes(now, before)[0], 'but not the other way round'
+    other = labelled(name, dataset, loader, data_root='elsewhere')
+    (root,) = changes(other, now)[0]
+    assert root.key == 'train_dataloader.dataset.data_root'

@@ -252,7 +252,7 @@ def test_images_and_label_maps_of_two_folders(tmp_path):
     with pytest.raises(ValueError, match='labels 0 to 1, or 255 .* found 2 in'):
         LabelMapFolders(*folders, num_classes=2, img_size=12)[0]
     Image.fromarray(picture).save(tmp_path / 'labels/a/1.png')
-    with pytest.raises(ValueError, match='one channel of labels, found 3'):
+    with pytest.raises(ValueError, match='one channel of labels, found colours'):
         LabelMapFolders(*folders, num_classes=3, img_size=12)[0]
     (tmp_path / 'labels/a/1.png').write_bytes(b'no picture')
     with pytest.raises(ValueError, match='a label map in .*1.png., found UnidentifiedImageError'):

@@ -1,5 +1,6 @@
 """Folders of data sets: sound ones pass, every damage is named, and the tool's exit status."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bootmae_mm.data.dataset import IMAGE_EXTENSIONS
+from bootmae_mm.data.files import list_images, some
 from bootmae_mm.preflight.data import ade20k, coco, imagenet, pictures
-from bootmae_mm.preflight.data.files import evenly_spaced, list_files, missing_files, some
+from bootmae_mm.preflight.data.files import evenly_spaced, missing_files
 from tests.helpers.data_cases import TRAIN_JSON, cut, edit_json
 from tests.helpers.dense_data import write_ade20k, write_coco
 from tests.helpers.images import write_images
@@ -57,6 +58,11 @@ def flatten_with_list(root: Path) -> None:
     (root / 'meta/val.txt').write_text('cat_000.png 0\n')
 
 
+def add_a_car(content: dict) -> None:
+    content['categories'].append(dict(id=3, name='car'))
+    content['annotations'][0]['category_id'] = 3
+
+
 def tar_archives(root: Path) -> None:
     shutil.rmtree(root / 'train')
     (root / 'train').mkdir()
@@ -91,14 +97,6 @@ IMAGENET = {
         lambda r: (r / 'val/dog').rename(r / 'val/ox'),
         'same class folders in train and val.*found only in one of them: dog, ox',
     ),
-    'an empty class': (
-        lambda r: [path.unlink() for path in (r / 'val/dog').iterdir()],
-        'val: no image in 1 class folders: dog',
-    ),
-    'images beside the classes': (
-        lambda r: write_images(r / 'train', 1),
-        'found 1 beside them: 000.png',
-    ),
     'truncated image': (
         lambda r: cut(r / 'train/cat/000.png'),
         'train: 1 of 6 sampled images cannot be decoded: .*000.png',
@@ -115,31 +113,35 @@ ADE20K = {
     ),
     'no images': (
         lambda r: [path.unlink() for path in (r / 'images/training').iterdir()],
-        'training: expected .jpg images in images/training, found none',
+        'training: expected images in images/training, found none',
     ),
     'no label map': (
-        lambda r: (r / 'annotations/training/3.png').unlink(),
-        'for every image, found none for 1: 3',
+        lambda r: (r / 'annotations/validation/3.png').unlink(),
+        'for every image, found none for 1: .*3.jpg',
+    ),
+    'two pictures of one name': (
+        lambda r: shutil.copy(r / 'images/training/3.jpg', r / 'images/training/3.JPEG'),
+        "training: Expected one file called '3' in .*, found 3.JPEG and 3.jpg",
     ),
     'label too large': (
         lambda r: save(r / 'annotations/training/0.png', np.full((70, 90), 4, np.uint8)),
-        '1 of 8 .*0.png has label 4, expected 0 to 3 or 255',
+        r'1 of 8 .*labels 0 to 2, or 255 .*, found 3 \(4 in the file.*0.png',
     ),
     'colours': (
-        lambda r: save(r / 'annotations/training/0.png', np.zeros((70, 90, 3), np.uint8)),
-        '0.png is no 8-bit single-channel image but RGB',
+        lambda r: save(r / 'annotations/training/0.png', np.full((70, 90, 3), (1, 2, 3), np.uint8)),
+        r'found colours \(RGB\) in .*0.png',
     ),
     '16 bits': (
-        lambda r: save(r / 'annotations/training/0.png', np.ones((70, 90), np.uint16)),
-        '0.png is no 8-bit single-channel image but I;16',
+        lambda r: save(r / 'annotations/training/0.png', np.full((70, 90), 300, np.uint16)),
+        r'found 299 \(300 in the file.*0.png',
     ),
     'another size': (
         lambda r: save(r / 'annotations/training/0.png', np.ones((90, 70), np.uint8)),
-        '0.png is 70 × 90, its image 90 × 70 pixels',
+        'label map of 90 × 70 pixels for .*, found 70 × 90 in .*0.png',
     ),
     'truncated label map': (
         lambda r: cut(r / 'annotations/validation/0.png'),
-        'validation: 1 of 8 .*0.png cannot be decoded',
+        'validation: 1 of 8 .*0.png. that cannot be decoded',
     ),
 }
 COCO = {
@@ -154,10 +156,25 @@ COCO = {
         lambda r: edit_json(r, lambda c: c['annotations'].clear()),
         "list 'annotations' in .*, found an empty one",
     ),
-    'no bbox': (edit_annotations(bbox=None), "of 'annotations'.*, found entry 0 without bbox"),
-    'no segmentation': (
-        edit_annotations(segmentation=None),
-        'a segmentation in every annotation.*, found 8 of 8 without: id 1, 2, 3 and 5 more',
+    'neither box nor mask': (
+        edit_annotations(bbox=None, segmentation=None),
+        'a bbox or a segmentation in every annotation .*, found annotation 1 without',
+    ),
+    'boxes as shares': (
+        edit_annotations(bbox=[0.1, 0.2, 0.5, 0.5]),
+        'in pixels, found all 8 within 0 and 1, as shares',
+    ),
+    'polygons as shares': (
+        edit_annotations(segmentation=[[0.1, 0.2, 0.5, 0.5, 0.3, 0.1]]),
+        'polygons in pixels, found 8 within 0 and 1 .*: id 1, 2, 3',
+    ),
+    'run lengths of another size': (
+        edit_annotations(segmentation=dict(size=[2, 2], counts=[0, 4])),
+        'the size .height, width. of the image, found 8 of another: id 1, 2, 3',
+    ),
+    'a name twice': (
+        lambda r: edit_json(r, lambda c: c['categories'].append(dict(id=3, name='person'))),
+        'every name of a category once, found repeated: person',
     ),
     'repeated ids': (edit_annotations(id=5), "every id in 'annotations' once, found repeated: 5"),
     'unknown image': (
@@ -170,19 +187,19 @@ COCO = {
     ),
     'corners as boxes': (
         edit_annotations(bbox=[40, 40, 60, 60]),
-        'inside their images, found 8 of 8 that reach out',
+        'inside their images, found 8 of 8 that reach out: .*left, top, right, bottom',
     ),
-    'half a box': (edit_annotations(bbox=[1, 2]), r'bbox as \[x, y, width, height\], found some'),
+    'half a box': (edit_annotations(bbox=[1, 2]), r'numbers \[x, y, width, height\] as bbox'),
     'missing images': (
         lambda r: [(r / f'train2017/{i:012}.jpg').unlink() for i in (0, 5)],
         r'found 2 of 8 missing: .*0000.jpg, .*0005.jpg',
     ),
     'another size': (
         lambda r: save(r / f'train2017/{0:012}.jpg', np.zeros((20, 30, 3), np.uint8)),
-        r'1 of 8 sampled images are wrong: .* 30 × 20 pixels, annotated as 90 × 70',
+        r'1 of 8 sampled images are wrong: .* 30 × 20 pixels but annotated as 90 × 70',
     ),
     'another number of categories': (
-        lambda r: edit_json(r, lambda c: c['categories'].append(dict(id=3, name='car'))),
+        lambda r: edit_json(r, add_a_car),
         r'train2017: expected 2 categories, found 3 \(person, bicycle, car\)',
     ),
 }
@@ -237,7 +254,7 @@ def test_what_may_be_meant_is_a_warning(tmp_path):
     root = write_coco(tmp_path / 'coco')
     edit_json(root, lambda c: c['annotations'][0].update(bbox=[1, 2, 3, 0]))
     assert not sentences(coco, root, 2, 'error')
-    assert re.search('1 annotations have no .* id 1', sentences(coco, root, 2, 'warning')[0])
+    assert re.search('wide or high are left out: 1 .id 1.', sentences(coco, root, 2, 'warning')[0])
 
 
 def test_a_box_may_reach_out_by_a_pixel(tmp_path):
@@ -245,11 +262,66 @@ def test_a_box_may_reach_out_by_a_pixel(tmp_path):
     edit_json(root, lambda c: c['annotations'][0].update(bbox=[-1, 0, 92, 10]))
     assert not sentences(coco, root, 2, 'error')
     edit_json(root, lambda c: c['annotations'][0].update(bbox=[-1, 0, 92.1, 10]))
-    assert 'found 1 of 8' in sentences(coco, root, 2, 'error')[0]
+    assert 'found 1 of 8' in sentences(coco, root, 2, 'warning')[0]
+
+
+def test_a_set_of_ones_own_is_taken_as_it_is(tmp_path):
+    """No number of classes is expected but that of the data."""
+    for module, write in ((coco, write_coco), (imagenet, write_imagenet)):
+        root = write(tmp_path / module.__name__)
+        assert {finding.level for finding in module.check(root)} == {'ok'}
+    edit_json(tmp_path / coco.__name__, add_a_car)
+    assert 'only in one of them: car' in sentences(coco, tmp_path / coco.__name__, None, 'error')[0]
+    for split in ('train', 'val'):
+        for name in ('cat', 'dog'):
+            (root / split / name).rename(root / split / f'n0000000{len(name) + (name == "dog")}')
+    assert (
+        "ImageNet's 1,000 class folders, found 2" in sentences(imagenet, root, None, 'warning')[0]
+    )
+    assert not sentences(imagenet, root, None, 'error')
+
+
+def test_a_category_without_instances_need_not_be_a_class(tmp_path):
+    """As Roboflow writes one for all of them."""
+    root = write_coco(tmp_path)
+    for name in (TRAIN_JSON, TRAIN_JSON.replace('train', 'val')):
+        content = json.loads((root / name).read_text())
+        content['categories'].insert(0, dict(id=0, name='things'))
+        (root / name).write_text(json.dumps(content))
+    assert not sentences(coco, root, 2, 'error')
+    assert '1 of 3 categories have no annotation: things' in sentences(coco, root, 2, 'warning')[0]
+
+
+@pytest.mark.parametrize(
+    ('with_mask', 'level'), [(True, 'error'), (None, 'warning'), (False, None)]
+)
+def test_masks_are_missed_where_there_is_a_head_for_them(with_mask, level, tmp_path):
+    root = write_coco(tmp_path)
+    edit_annotations(segmentation=None)(root)
+    findings = [f for f in coco.check(root, with_mask=with_mask) if 'segmentation' in f.sentence]
+    assert [finding.level for finding in findings] == ([level] if level else [])
+    assert all('found 8 of 8 without: id 1, 2, 3 and 5' in f.sentence for f in findings)
+
+
+def test_polygons_that_a_mask_head_ignores(tmp_path):
+    root = write_coco(tmp_path)
+    edit_json(root, lambda c: c['annotations'][4].update(segmentation=[[1, 2, 3, 4], [5, 6]]))
+    assert '1 annotations have polygons' in sentences(coco, root, 2, 'warning')[0]
+
+
+def test_annotations_are_of_the_upright_picture(tmp_path):
+    root = write_coco(tmp_path)
+    path, exif = root / f'train2017/{0:012}.jpg', Image.Exif()
+    exif[0x112] = 6
+    stored = Image.open(path)
+    stored.save(path, exif=exif)
+    (error,) = sentences(coco, root, 2, 'error')
+    assert '70 × 90 pixels upright, as EXIF asks, but annotated as 90 × 70' in error
+    stored.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+    assert not sentences(coco, root, 2, 'error')
 
 
 def test_a_folder_of_pictures(tmp_path):
-    assert pictures.EXTENSIONS == IMAGE_EXTENSIONS
     write_images(tmp_path / 'a/b', 3)
     (tmp_path / 'notes.txt').touch()
     levels = [finding.level for finding in pictures.check(tmp_path)]
@@ -260,13 +332,41 @@ def test_a_folder_of_pictures(tmp_path):
     assert 'found none among 0 files' in finding.sentence
 
 
+def test_what_training_leaves_out_of_class_folders_is_a_warning(tmp_path):
+    root = write_imagenet(tmp_path / 'data')
+    write_images(root / 'train', 1)
+    for path in (root / 'val/dog').iterdir():
+        path.unlink()
+    assert not sentences(imagenet, root, 2, 'error')
+    loose, empty = sentences(imagenet, root, 2, 'warning')
+    assert 'found 1 beside them, which are left out: 000.png' in loose
+    assert empty == 'val: no image in 1 class folders: dog.'
+
+
+def test_pictures_are_read_as_in_training(tmp_path):
+    values = np.random.default_rng(0).integers(0, 4096, (8, 8)).astype(np.uint16)
+    for name, scale in (('dark', 1), ('bright', 16)):
+        (tmp_path / name).mkdir()
+        Image.fromarray(values * scale).save(tmp_path / name / 'a.png')
+    assert [finding.level for finding in pictures.check(tmp_path / 'bright')] == ['ok', 'ok']
+    found = list(pictures.check(tmp_path / 'dark'))
+    assert [finding.level for finding in found] == ['ok', 'warning', 'ok']
+    assert '1 of 1 sampled images have 16 bits, and no value above 4095' in found[1].sentence
+
+
 def test_listing_follows_links_once_and_leaves_out_hidden_files(tmp_path):
-    for name in ('b/x.JPG', 'a.png', '.hidden.png', '.git/y.png', 'b/notes.md'):
+    hidden = ['.git/', '.hidden.png', '__MACOSX/', 'b/._x.JPG', 'b/Thumbs.db']
+    names = ['b/x.JPG', 'a.png', '.git/y.png', '__MACOSX/._x.JPG', 'b/notes.md']
+    for name in [*names, *(name for name in hidden if not name.endswith('/'))]:
         path = tmp_path / 'data' / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     (tmp_path / 'data/b/loop').symlink_to(tmp_path / 'data')
-    assert list_files(tmp_path / 'data', ('.jpg', '.png')) == (['a.png', 'b/x.JPG'], ['b/notes.md'])
+    found = list_images(tmp_path / 'data', ('.jpg', '.png'))
+    assert found == (['a.png', 'b/x.JPG'], ['b/notes.md'], hidden, [])
+    sentences = list(found.left_out())
+    assert sentences[0].startswith('1 files that are not images') and len(sentences) == 2
+    assert sentences[1].startswith('5 files and folders that are hidden')
     there, gone = str(tmp_path / 'data/a.png'), str(tmp_path / 'none/a.png')
     assert missing_files([gone, there, there + 'x']) == [gone, there + 'x']
 

@@ -1,6 +1,7 @@
 """Data checks around a run: the hook, the transform, and what they let pass."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch.distributed as dist
@@ -11,13 +12,16 @@ from mmpretrain.registry import DATASETS, MODELS
 from mmseg.registry import TRANSFORMS as SEG_TRANSFORMS
 
 from bootmae_mm.engine.build import build_runner
+from bootmae_mm.preflight.data import hook
 from bootmae_mm.preflight.data.datasets import check_dataset, check_same_classes, head_classes
-from bootmae_mm.preflight.data.hook import DataCheckHook
+from bootmae_mm.preflight.data.files import Finding
+from bootmae_mm.preflight.data.hook import check_before_training
 from tests.helpers.data_cases import (
     BUILDERS,
     MODELS_OF,
     TASKS,
     assert_one_sentence,
+    classifier,
     det_config,
     detector,
     edit_json,
@@ -64,6 +68,17 @@ def test_heads_of_real_models():
     )
     assert head_classes(model) == {'head': 7}
     assert head_classes(detector(5)) == {'roi_head.bbox_head.0': 5, 'roi_head.mask_head': 5}
+
+
+@pytest.mark.parametrize('loader', ['LoadAnyImage', 'LoadImageFromFile'])
+def test_an_encoder_of_one_channel_is_refused(tmp_path, loader):
+    root = write_flowers(tmp_path / 'data')
+    dataset = DATASETS.build(image_config(root, pipeline=[dict(type=loader)]))
+    model = classifier(2)
+    model.backbone = MODELS.build({**tiny_config()['backbone'], 'in_channels': 1})
+    with pytest.raises(ValueError) as caught:
+        check_dataset(dataset, model, 'train')
+    assert_one_sentence(caught.value, r'backbone.in_channels=3, .*train data set.* found 1')
 
 
 # While loading -----------------------------------------------------------------------------------
@@ -136,26 +151,30 @@ def test_a_run_stops_at_its_start(mode, tmp_path):
     runner = build_runner(run_config(root, 1, tmp_path / f'bad_{mode}'))
     with pytest.raises(ValueError) as caught:
         getattr(runner, mode)()
-    assert_one_sentence(caught.value, f'labels 0 to 0 in the {mode} data set.*, found 1 for')
+    assert_one_sentence(caught.value, f'1 classes in the {mode} data set, .*found 2 .*: iris, rose')
     assert runner.iter == 0
 
 
 def test_a_good_run_is_checked_once(tmp_path, monkeypatch):
     checked = []
     monkeypatch.setattr(
-        'bootmae_mm.preflight.data.hook.check_dataset', lambda *args: checked.append(args[2])
+        'bootmae_mm.preflight.doctor.data.check_dataset',
+        lambda *args: checked.append(args[2]) or [],
     )
-    runner = build_runner(run_config(write_flowers(tmp_path / 'data'), 2, tmp_path / 'good'))
+    cfg = run_config(write_flowers(tmp_path / 'data'), 2, tmp_path / 'good')
+    runner = build_runner(cfg)
+    check_before_training(runner, cfg)
     runner.train()
     assert runner.iter == 3 and checked == ['train', 'val']
 
 
 def check_in_process(rank: int, folder: str, queue) -> None:
     dist.init_process_group('gloo', f'file://{folder}/store', rank=rank, world_size=2)
-    hook = DataCheckHook()
-    hook._problem = lambda *args: 'what is wrong' if rank == 0 else 'not asked for'
+    sentence = 'what is wrong' if rank == 0 else 'not asked for'
+    hook.Case = SimpleNamespace(of_runner=lambda *args: None)
+    hook.examine = lambda *args: [('data', Finding('error', sentence))]
     try:
-        hook._check(None, {'train': None})
+        hook.DataCheckHook().before_test(None)
     except ValueError as error:
         queue.put(str(error))
     dist.destroy_process_group()
