@@ -254,6 +254,7 @@ def test_the_training_set_is_counted_where_it_is(tmp_path):
     with pytest.raises(ValueError, match='ImageFolders, whose size is not known'):
         plan_run(there, 1, unknown, None, print)
     there.model.data_preprocessor.num_classes = 1000
+    unknown = store(tmp_path / 'imagenet.json', there, images=None)
     assert plan_run(there, 1, unknown, None, print)[0].images == IMAGENET
 
 
