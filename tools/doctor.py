@@ -3,9 +3,11 @@
     python tools/doctor.py configs/pretrain/bootmae_vitb_800e.py --gpus 8
     python tools/doctor.py CONFIG --cfg-options train_dataloader.dataset.data_root=/my/images
 
-Looks at versions, the config's keys and sizes, data, total batch and learning rate, schedules, the
-weights to start from, disk space and the work directory, and takes one small training step. Exits
-with 0 if training can start, 1 if there are problems, 2 if the command is wrong.
+Looks at versions and the config's keys and sizes; builds the run's data sets, metrics and schedules
+and asks them what the run itself asks before it starts; looks at the total batch and learning rate,
+the weights to start from, disk space and the work directory; takes one small training step and
+validates two pictures. Exits with 0 if training can start, 1 if there are problems, 2 if the
+command is wrong.
 """
 
 import argparse

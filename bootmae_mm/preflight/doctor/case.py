@@ -108,7 +108,8 @@ class Case:
 
     @cached_property
     def evaluators(self) -> dict[str, Evaluator | Exception]:
-        """The evaluators by split, or the error that building one ends with."""
+        """The evaluators by split, or the error that building one ends with; none for a data set
+        that is not there, whose annotations it may read."""
         wanted = {split: self.cfg.get(f'{split}_evaluator') for split in SPLITS[1:]}
         if wanted['test'] == wanted['val']:
             del wanted['test']
@@ -116,7 +117,7 @@ class Case:
             return {
                 split: self._try(Runner.build_evaluator, None, deepcopy(cfg))
                 for split, cfg in wanted.items()
-                if cfg
+                if cfg and not isinstance(self.datasets.get(split), Exception)
             }
 
     @cached_property

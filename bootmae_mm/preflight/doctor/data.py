@@ -26,7 +26,8 @@ def check_data(case: Case) -> Iterator[Finding]:
         except ValueError as error:
             yield Finding('error', str(error))
             continue
-        source = next((part.data_root for part in parts(dataset) if part.data_root), None)
+        roots = [getattr(part, 'data_root', None) for part in parts(dataset)]
+        source = next(filter(None, roots), None)
         where = f' in {source!r}' if source else ''
         yield Finding('ok', f'{split}: {len(dataset):,} pictures{where}.')
     yield from same_classes(case)
@@ -57,7 +58,7 @@ def some_pictures(dataset) -> list[str]:
     """Paths of pictures on local disks, at equal distances in the data set."""
     paths = []
     for part in parts(dataset):
-        if not getattr(part, 'backend_args', None):
+        if hasattr(part, 'get_data_info') and not getattr(part, 'backend_args', None):
             indices = evenly_spaced(range(len(part)), SAMPLE)
             paths += [part.get_data_info(index).get('img_path', '://') for index in indices]
     return [path for path in paths if '://' not in path]

@@ -103,7 +103,7 @@ class Few:
     """
 
     def __init__(self, dataset, count: int) -> None:
-        self.dataset, self.metainfo = dataset, dataset.metainfo
+        self.dataset, self.metainfo = dataset, getattr(dataset, 'metainfo', {})
         self.indices = evenly_spaced(range(len(dataset)), count)
 
     def __len__(self) -> int:

@@ -20,7 +20,6 @@ from tests.helpers.data_cases import (
     BUILDERS,
     MODELS_OF,
     TASKS,
-    Head,
     assert_one_sentence,
     classifier,
     det_config,
@@ -69,18 +68,6 @@ def test_heads_of_real_models():
     )
     assert head_classes(model) == {'head': 7}
     assert head_classes(detector(5)) == {'roi_head.bbox_head.0': 5, 'roi_head.mask_head': 5}
-
-
-def test_a_classifier_s_number_of_classes_is_said_twice_and_alike(tmp_path):
-    dataset = DATASETS.build(image_config(write_flowers(tmp_path / 'data')))
-    model = classifier(2)
-    model.data_preprocessor = Head(3)
-    with pytest.raises(ValueError) as caught:
-        check_dataset(dataset, model, 'train')
-    assert_one_sentence(caught.value, r'data_preprocessor.num_classes=2, as head.* found 3')
-    with pytest.raises(ValueError) as caught:
-        check_dataset(dataset, classifier(1000), 'train')
-    assert_one_sentence(caught.value, '1000 classes in the train data set, .* found 2')
 
 
 @pytest.mark.parametrize('loader', ['LoadAnyImage', 'LoadImageFromFile'])
