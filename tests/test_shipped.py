@@ -203,7 +203,7 @@ def test_a_tool_takes_a_config_by_its_name(name: str, monkeypatch, capsys) -> No
     assert stop.value.code == 2
     *_, last = capsys.readouterr().err.splitlines()
     if name == 'bootmae_vitb_800e':  # it went as far as to look at the data
-        assert last.startswith('train.py: error: Expected') and "at 'none/'" in last
+        assert last.startswith('train.py: error: Expected') and "at 'none'" in last
     else:
         assert 'the nearest name is pretrain/bootmae_vitb_800e.py (' in last
 

@@ -18,11 +18,12 @@ WORDNET_ID = re.compile(r'n\d{8}')
 @DATASETS.register_module()
 class ImageFolders(ReplacesUnreadable, CustomDataset):
     """Images in class folders, or listed with their labels, as mmpretrain's ``CustomDataset`` and
-    ``ImageNet`` have them::
+    ``ImageNet`` have them:
 
-        <data_root>/<split>/<class>/<image>              a class's label is its place among the
-                                                         sorted names of the folders
-        <data_root>/meta/<split>.txt, <split>/<image>    lines "<image> <label>"
+    - ``<data_root>/<split>/<class>/<image>``; a class's label is its place among the sorted names
+      of the folders;
+    - ``<data_root>/<split>/<image>``, with lines ``<image> <label>`` in
+      ``<data_root>/meta/<split>.txt``.
 
     Hidden folders and those of the system are no classes. A file that cannot be read is replaced,
     see :class:`.ReplacesUnreadable`.

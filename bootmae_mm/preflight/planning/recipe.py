@@ -14,7 +14,7 @@ from .arithmetic import Measurement, Recipe
 # with objects.
 PUBLISHED = {
     'UnlabelledImages': 1_281_167,
-    'ImageFolders': 1_281_167,
+    'ImageFolders': 1_281_167,  # of a thousand classes
     'ImageNet': 1_281_167,
     'ADE20K': 20_210,
     'CocoDataset': 117_266,
@@ -61,10 +61,12 @@ def published_size(cfg: Config) -> int:
         ValueError: If it is not one of the published sets.
     """
     dataset = cfg.train_dataloader.dataset
-    if dataset.type not in PUBLISHED:
+    classes = cfg.model.get('data_preprocessor', {}).get('num_classes')
+    own = dataset.type == 'ImageFolders' and classes != 1000
+    if own or dataset.type not in PUBLISHED:
         raise ValueError(
             f'Expected the training set at {dataset.get("data_root")!r} or one of '
-            f'{", ".join(PUBLISHED)}, found no such folder and a {dataset.type}, whose size is not '
+            f'{", ".join(PUBLISHED)}, found no such folder and {dataset.type}, whose size is not '
             'known; set train_dataloader.dataset.data_root.'
         )
     return PUBLISHED[dataset.type]

@@ -251,9 +251,10 @@ def test_the_training_set_is_counted_where_it_is(tmp_path):
     known, unknown = (store(tmp_path / f'{n}.json', here, images=n) for n in (77, None))
     assert plan_run(here, 1, known, None, print)[0].images == 12
     assert plan_run(there, 1, known, None, print)[0].images == 77
-    with pytest.raises(ValueError, match='a CustomDataset, whose size is not known'):
+    with pytest.raises(ValueError, match='ImageFolders, whose size is not known'):
         plan_run(there, 1, unknown, None, print)
-    there.train_dataloader.dataset.type = 'ImageNet'
+    there.model.data_preprocessor.num_classes = 1000
+    unknown = store(tmp_path / 'imagenet.json', there, images=None)
     assert plan_run(there, 1, unknown, None, print)[0].images == IMAGENET
 
 
