@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
 
 from bootmae_mm.pretrain.preprocessing import PromptDataPreprocessor
 from tests.helpers.images import some_pixels
@@ -23,6 +24,16 @@ def test_a_batch_is_what_mmpretrain_makes_of_it_to_the_bit(options):
     found, expected = (part(batch, True) for part in (model.data_preprocessor, MODELS.build(named)))
     assert torch.equal(found['inputs'], expected['inputs'])
     assert found['inputs'].dtype == torch.float32 and found['data_samples'] == ['a', 'b']
+
+
+def test_samples_stay_on_the_host_in_training_only():
+    preprocess = PromptDataPreprocessor(mean=[0, 0, 0], std=[1, 1, 1]).to('meta')
+    pixels = torch.from_numpy(some_pixels()).permute(0, 3, 1, 2)
+    batch = dict(inputs=pixels, data_samples=[DataSample().set_gt_label(1)])
+    for training, device in ((True, 'cpu'), (False, 'meta')):
+        data = preprocess(batch, training)
+        assert data['inputs'].device.type == 'meta'
+        assert data['data_samples'][0].gt_label.device.type == device
 
 
 def test_another_preprocessor_is_left_as_it_is():

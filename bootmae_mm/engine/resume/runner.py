@@ -5,7 +5,8 @@ from pathlib import Path
 
 from mmengine.dist import all_gather_object, broadcast_object_list, get_rank, is_main_process
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
+from torch import nn
 from torch.utils.data import DataLoader
 
 from ...checkpoint.complete import load_completely
@@ -14,9 +15,8 @@ from ..datasets import replace_nothing
 from ..hooks import DEFAULT_HOOKS, hook_list
 from ..total_batch import accumulated_batches
 from ..wrapping import unwrap
-from . import changes, files, random_state
+from . import changes, files, random_state, workers
 from .loop import ResumableTrainLoop
-from .workers import shield
 
 
 @RUNNERS.register_module()
@@ -74,7 +74,16 @@ class ResumableRunner(Runner):
     @staticmethod
     def build_dataloader(*args, **kwargs) -> DataLoader:
         """A data loader whose workers leave signals to the main process."""
-        return shield(Runner.build_dataloader(*args, **kwargs))
+        return workers.shield(Runner.build_dataloader(*args, **kwargs))
+
+    def train(self) -> nn.Module:
+        """Train, and end the data loaders' workers; returns the model."""
+        try:
+            return super().train()
+        finally:
+            for loop in (self._train_loop, self._val_loop):
+                if isinstance(loop, BaseLoop):
+                    workers.end(loop)
 
     def save_checkpoint(
         self, out_dir: str, filename: str, *args, meta: dict | None = None, **kwargs

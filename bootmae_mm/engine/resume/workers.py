@@ -1,4 +1,5 @@
-"""Workers of a data loader that outlive a signal meant for their main process."""
+"""Workers of a data loader: they outlive a signal meant for their main process, and end with the
+run."""
 
 import os
 import signal
@@ -6,6 +7,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -19,6 +21,17 @@ def shield(loader: DataLoader) -> DataLoader:
     if loader.num_workers:
         loader.worker_init_fn = partial(_begin, then=loader.worker_init_fn)
     return loader
+
+
+def end(loop: BaseLoop) -> None:
+    """End the persistent workers of a loop's data loader.
+
+    Where the garbage collector does it, since a runner is full of circles, it closes the workers'
+    queues first, and PyTorch waits five seconds in vain for each of them.
+    """
+    loop.dataloader._iterator = None
+    if hasattr(loop, 'dataloader_iterator'):  # of loops over iterations
+        loop.dataloader_iterator = None
 
 
 def _begin(worker: int, then: Callable[[int], None] | None) -> None:

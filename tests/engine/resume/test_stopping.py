@@ -1,6 +1,7 @@
 """Signals to data-loading processes, to several training processes and to their launcher."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader, Dataset
 
 from bootmae_mm.checkpoint.reading import read_checkpoint
+from bootmae_mm.engine.build import build_runner
 from bootmae_mm.engine.resume import ResumableTrainLoop, TrainingStopped, stopping
 from bootmae_mm.engine.resume.workers import SIGNALS, shield
 from tests.helpers.images import write_images
@@ -49,6 +51,20 @@ def test_workers_leave_signals_to_their_parent():
                 [sys.executable, '-c', f'import os; os.kill({pid}, {number})'], check=True
             )
     assert {batch.item() for batch in batches} == workers
+
+
+@pytest.mark.parametrize('unit', ['epochs', 'iters'])
+def test_workers_end_with_the_training(unit, tmp_path):
+    """Though the runner, which holds the loaders, is still there."""
+    cfg = run_config(write_images(tmp_path / 'images', 8), tmp_path / 'run', total=4, epochs=1)
+    cfg.train_dataloader.update(num_workers=1, persistent_workers=True)
+    if unit == 'iters':
+        cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1)
+        cfg.param_scheduler = None
+    before = {*multiprocessing.active_children()}
+    runner = build_runner(cfg)
+    runner.train()
+    assert runner.iter and {*multiprocessing.active_children()} <= before
 
 
 def test_a_hanging_worker_ends_when_its_parent_wants_it_to():
