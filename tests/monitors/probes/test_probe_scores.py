@@ -255,10 +255,10 @@ def test_images_and_label_maps_of_two_folders(tmp_path):
     with pytest.raises(ValueError, match='one channel of labels, found colours'):
         LabelMapFolders(*folders, num_classes=3, img_size=12)[0]
     (tmp_path / 'labels/a/1.png').write_bytes(b'no picture')
-    with pytest.raises(ValueError, match='a label map in .*1.png., found UnidentifiedImageError'):
+    with pytest.raises(ValueError, match='labels, found .*1.png. that cannot be decoded'):
         LabelMapFolders(*folders, num_classes=3, img_size=12)[0]
     (tmp_path / 'labels/a/1.png').rename(tmp_path / 'labels/a/2.png')
-    with pytest.raises(ValueError, match='none for 1 of 1: a/1.png'):
+    with pytest.raises(ValueError, match='none for 1 of 1: .*a/1.png'):
         LabelMapFolders(*folders, num_classes=3, img_size=12)
     with pytest.raises(ValueError, match='Expected images .* found none'):
         LabelMapFolders(str(tmp_path / 'no'), folders[1], num_classes=3, img_size=12)
