@@ -10,8 +10,8 @@ from .engine.resume import TrainingStopped
 from .engine.run_files import checkpoints
 from .engine.run_lock import only_run
 from .preflight.config.check import check_config
-from .preflight.data.hook import check_before_training
 from .preflight.data.paths import check_config_paths
+from .preflight.start import check_before_training
 
 
 def train(cfg: Config) -> None:

@@ -39,7 +39,6 @@ def check_dataset(dataset, model: nn.Module, split: str) -> list[Finding]:
         ValueError: At the first thing that is wrong.
     """
     warnings, num_classes = [], head_classes(model)
-    _check_preprocessor(model, num_classes)
     _check_channels(dataset, model, split)
     for part in parts(dataset):
         kinds = {base.__name__ for base in type(part).__mro__}
@@ -105,17 +104,6 @@ def _classes(dataset) -> tuple[str, ...] | None:
 def _infos(dataset) -> Iterator[dict]:
     for index in range(len(dataset)):
         yield dataset.get_data_info(index)
-
-
-def _check_preprocessor(model: nn.Module, num_classes: dict[str, int]) -> None:
-    """A classifier's number of classes, which is said twice."""
-    number = getattr(getattr(model, 'data_preprocessor', None), 'num_classes', None)
-    for head, expected in num_classes.items():
-        if number not in (None, expected):
-            raise ValueError(
-                f'Expected data_preprocessor.num_classes={expected}, as {head}.num_classes is, '
-                f'found {number}; set both to the number of classes.'
-            )
 
 
 def _check_number_of_classes(dataset, num_classes: dict[str, int], split: str) -> None:

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from bootmae_mm.engine.build import build_runner
-from bootmae_mm.preflight.data.hook import check_before_training
 from bootmae_mm.preflight.doctor.case import Case
 from bootmae_mm.preflight.doctor.checkup import POINTS, examine
+from bootmae_mm.preflight.start import check_before_training
 from tests.helpers.data_cases import cut
 from tests.helpers.labelled_data import tiny_run, write_pictures
 

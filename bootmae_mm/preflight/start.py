@@ -8,8 +8,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from ..doctor.case import Case
-from ..doctor.checkup import AT_START, OF_DATA, examine
+from .doctor.case import Case
+from .doctor.checkup import AT_START, OF_DATA, examine
 
 
 @HOOKS.register_module()
@@ -19,7 +19,7 @@ class DataCheckHook(Hook):
 
     Before training it checks the train and val sets, before testing the test set: files that are
     listed but missing; labels and numbers of classes against the heads; label maps of segmentation
-    by a sample (:class:`.seg_labels.CheckSegLabels` sees all of them); instances without
+    by a sample (:class:`.data.seg_labels.CheckSegLabels` sees all of them); instances without
     segmentation for a mask head; what the metrics need. It takes seconds for a hundred thousand
     images.
 

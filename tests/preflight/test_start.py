@@ -12,10 +12,10 @@ from mmpretrain.registry import DATASETS, MODELS
 from mmseg.registry import TRANSFORMS as SEG_TRANSFORMS
 
 from bootmae_mm.engine.build import build_runner
-from bootmae_mm.preflight.data import hook
+from bootmae_mm.preflight import start
 from bootmae_mm.preflight.data.datasets import check_dataset, check_same_classes, head_classes
 from bootmae_mm.preflight.data.files import Finding
-from bootmae_mm.preflight.data.hook import check_before_training
+from bootmae_mm.preflight.start import check_before_training
 from tests.helpers.data_cases import (
     BUILDERS,
     MODELS_OF,
@@ -171,10 +171,10 @@ def test_a_good_run_is_checked_once(tmp_path, monkeypatch):
 def check_in_process(rank: int, folder: str, queue) -> None:
     dist.init_process_group('gloo', f'file://{folder}/store', rank=rank, world_size=2)
     sentence = 'what is wrong' if rank == 0 else 'not asked for'
-    hook.Case = SimpleNamespace(of_runner=lambda *args: None)
-    hook.examine = lambda *args: [('data', Finding('error', sentence))]
+    start.Case = SimpleNamespace(of_runner=lambda *args: None)
+    start.examine = lambda *args: [('data', Finding('error', sentence))]
     try:
-        hook.DataCheckHook().before_test(None)
+        start.DataCheckHook().before_test(None)
     except ValueError as error:
         queue.put(str(error))
     dist.destroy_process_group()
