@@ -20,6 +20,7 @@ HARMLESS = re.compile(
     r'train_dataloader\.(num_workers|persistent_workers|pin_memory|prefetch_factor|batch_size)'
     r'|train_cfg\.(val_begin|val_interval|type)'
     r'|default_hooks\.(timer|logger|checkpoint|visualization)\b.*'  # mmengine's
+    r'|train_dataloader\.dataset\.pipeline\.CheckSegLabels\..*'
     r'|custom_hooks\.order'
     r'|param_scheduler\.WarmUpLR\..*'  # a schedule goes on as the checkpoint has it
 )
@@ -27,9 +28,11 @@ HARMLESS = re.compile(
 SUCCESSORS = {
     'ImageNet': 'ImageFolders',
     'CustomDataset': 'ImageFolders',
+    'ADE20KDataset': 'ADE20K',
     'CocoDataset': 'CocoInstances',
     'LinearLR': 'WarmUpLR',
     'LoadImageFromFile': 'LoadAnyImage',
+    'LoadAnnotations': 'LoadLabelMap',
 }
 MISSING = '(not there)'
 

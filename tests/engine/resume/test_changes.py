@@ -191,6 +191,19 @@ def test_a_detector_of_before_goes_on():
     ]
 
 
+def test_a_segmentor_of_before_goes_on():
+    new = Config.fromfile(ROOT / 'configs/seg/upernet_bootmae_vitb_160k.py')
+    old = Config.fromfile(ROOT / 'configs/seg/upernet_bootmae_vitb_160k.py')
+    dataset = old.train_dataloader.dataset
+    dataset.type, dataset.pipeline[0].type = 'ADE20KDataset', 'LoadImageFromFile'
+    dataset.pipeline[1] = dict(type='LoadAnnotations')
+    dataset.pipeline[2] = dict(type='CheckSegLabels', num_classes=150)
+    relevant, harmless = changes(snapshot(old), snapshot(new))
+    assert relevant == [] and len(harmless) == 4
+    dataset.pipeline[3].ratio_range = (0.5, 1.5)
+    assert len(changes(snapshot(old), snapshot(new))[0]) == 1
+
+
 def labelled(name: str, dataset: str, loader: str, **settings) -> str:
     """The snapshot of a fine-tuning config with that data set and loader."""
     cfg = Config.fromfile(ROOT / f'configs/{name}.py')
