@@ -7,29 +7,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from . import shipped
 
 PACKAGE = Path(__file__).parent
 
 
-class Settings(DictAction):
-    """``KEY=VALUE ...`` into a dictionary."""
+class Settings(argparse.Action):
+    """``KEY=VALUE ...`` into a dictionary of texts."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         """Told by argparse what stands behind the option."""
+        options = dict(getattr(namespace, self.dest) or {})
         for text in values:
-            if not text.partition('=')[1]:
+            key, sign, value = text.partition('=')
+            if not (key and sign):
                 raise argparse.ArgumentError(
-                    self, f'expected KEY=VALUE without spaces, found {text!r}'
+                    self, f"expected KEY=VALUE, with spaces as 'KEY=a b', found {text!r}"
                 )
-            try:
-                super().__call__(parser, namespace, [text], option_string)
-            except AssertionError as error:
-                raise argparse.ArgumentError(
-                    self, f'expected a value with brackets in pairs, found {text!r}'
-                ) from error
+            options[key] = value
+        setattr(namespace, self.dest, options)
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +40,9 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         action=Settings,
         metavar='KEY=VALUE',
-        help='settings to override, e.g. train_dataloader.batch_size=128',
+        help='settings to override, e.g. train_dataloader.batch_size=128: what is text in the '
+        'config stays text; otherwise numbers, True, None, [a,b], (a,b), {"a": 1}; with quotes of '
+        'its own, KEY="\'2023\'", any value is text',
     )
 
 
@@ -71,31 +71,15 @@ def read_config(path: str) -> Config:
     """The config in a file.
 
     Raises:
-        ValueError: If it is none, its syntax is wrong, or a config or key it is based on is not
-            there.
+        ValueError: If it cannot be read, or has a variable that would be without effect.
     """
-    try:
-        return Config.fromfile(path)
-    except FileNotFoundError as error:
-        raise ValueError(
-            f'Expected all configs that {path!r} is based on, found one missing ({error}); correct '
-            '_base_.'
-        ) from error
-    except SyntaxError as error:
-        line = (error.text or '').strip()
-        raise ValueError(
-            f'Expected Python in {path!r} and the configs it is based on, found an error in line '
-            f'{error.lineno}, {line!r} ({error.msg}); correct it.'
-        ) from error
-    except KeyError as error:  # as where hooks, which have names, are counted
-        raise ValueError(
-            f'Expected keys that are there in {path!r} and the configs it is based on, found '
-            f'{error}; correct it (hooks go by name: custom_hooks = dict(NAME=dict(…))).'
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f'Expected a config, found {path!r} ({error}); give a .py, .json or .yaml file.'
-        ) from error
+    # Late: a wrong option is told at once.
+    from .preflight.config.lost import refuse_lost_variables
+    from .preflight.config.reading import read_config
+
+    cfg = read_config(path)
+    refuse_lost_variables(path, cfg)
+    return cfg
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -104,14 +88,18 @@ def load_config(args: argparse.Namespace) -> Config:
     Raises:
         ValueError: As :func:`read_config`, or if a change does not fit the config.
     """
-    from . import registration  # noqa: F401  (late: it takes seconds, and a wrong option none)
+    # Late: it takes seconds, and a wrong option none.
+    from . import registration  # noqa: F401
+    from .preflight.config.lost import refuse_lost_options
+    from .preflight.config.options import merge_options
 
     cfg = read_config(args.config)
     cfg.launcher = getattr(args, 'launcher', 'none')
     if args.cfg_options:
+        refuse_lost_options(cfg, args.cfg_options)
         try:
-            cfg.merge_from_dict(args.cfg_options)
-        except (KeyError, TypeError) as error:
+            merge_options(cfg, args.cfg_options)
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(
                 f'Expected --cfg-options that fit {args.config!r}, found others '
                 f'({error.args[0]}); correct them.'

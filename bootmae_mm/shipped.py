@@ -45,6 +45,8 @@ def find_config(name: str, place: Path) -> str:
     """
     if Path(name).is_file():
         return name
+    if Path(name).is_dir():
+        raise ValueError(f'Expected the path of a config, found the folder {name!r}; name a file.')
     wanted = Path(name if name.endswith('.py') else f'{name}.py')
     known = sorted(path.relative_to(place) for path in (place / 'configs').rglob('*.py'))
     found = [path for path in known if path.parts[-len(wanted.parts) :] == wanted.parts]

@@ -17,7 +17,7 @@ SEVERAL = (list, tuple, set, frozenset, Sequence, Iterable, Collection)
 
 def mismatch(value: object, annotation: object) -> str | None:
     """What was expected, in words, if ``value`` does not fit; None if it does."""
-    wanted, found = _wanted(annotation), kind_of(value)
+    wanted, found = wanted_kinds(annotation), kind_of(value)
     if wanted is None or found is None or found == NONE or found in wanted:
         return None
     if SEQUENCE in wanted and found in (TEXT, MAPPING) or MAPPING in wanted and found == SEQUENCE:
@@ -38,11 +38,11 @@ def kind_of(value: object) -> str | None:
     return SEQUENCE if isinstance(value, list | tuple | set) else None
 
 
-def _wanted(annotation: object) -> set[str] | None:
+def wanted_kinds(annotation: object) -> set[str] | None:
     """The kinds of values that an annotation takes; None if it may take others."""
     origin = get_origin(annotation)
     if origin in (Union, types.UnionType):
-        parts = [_wanted(part) for part in get_args(annotation)]
+        parts = [wanted_kinds(part) for part in get_args(annotation)]
         return None if None in parts else set().union(*parts)
     if origin is Literal:
         return {kind_of(value) for value in get_args(annotation)}

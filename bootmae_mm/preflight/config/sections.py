@@ -8,11 +8,11 @@ from mmengine.runner import Runner
 from .nearest import nearest, remedy
 from .registries import is_scope
 
-# What mmengine reads besides its runner's arguments, and what its toolboxes' tools read.
+# What else mmengine reads beside its runner's arguments, its toolboxes' tools, and our runner.
 OTHERS = (
-    'activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval',
-    'find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'sync_bn', 'tta_model',
-    'tta_pipeline',
+    'accept_changes', 'activation_checkpointing', 'compile', 'custom_imports',
+    'efficient_conv_bn_eval', 'find_unused_parameters', 'model_wrapper_cfg', 'runner_type',
+    'sync_bn', 'tta_model', 'tta_pipeline',
 )  # fmt: skip
 # Variables that configs of this stack define for themselves.
 CONVENTIONAL = (
@@ -29,9 +29,14 @@ TOGETHER = {
 }
 
 
+def sections() -> set[str]:
+    """The keys at the top of a config that something reads."""
+    return {*inspect.signature(Runner.__init__).parameters, *OTHERS} - {'self', 'cfg'}
+
+
 def section_problems(cfg: Mapping) -> Iterator[str]:
     """What is wrong with the keys of a whole config, a sentence each."""
-    known = {*inspect.signature(Runner.__init__).parameters, *OTHERS} - {'self', 'cfg'}
+    known = sections()
     misspelt = {}
     for key in cfg:
         if key in known or key in CONVENTIONAL:

@@ -1,0 +1,236 @@
+"""Values of ``--cfg-options``, which are text on the command line, as the config means them."""
+
+import ast
+import copy
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from .annotations import MAPPING, NUMBER, SEQUENCE, TEXT, kind_of, wanted_kinds
+from .parts import Walk
+from .registries import HOOK, INNER, SECTIONS, find
+from .signatures import keywords_of
+
+CLOSING = {'[': ']', '(': ')', '{': '}'}
+NOT_PLAIN = frozenset(',[](){}\'"~')
+WORDS = {'true': True, 'false': False, 'None': None}
+
+
+class Setting(NamedTuple):
+    """What is known of a setting before its value is read.
+
+    Attributes:
+        value: What the config has there; None where it has nothing.
+        kinds: Kinds of values that its class takes (:func:`.annotations.wanted_kinds`); None if
+            that is not known.
+    """
+
+    value: object
+    kinds: set[str] | None
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether a text can be meant."""
+        return kind_of(self.value) == TEXT if self.kinds is None else TEXT in self.kinds
+
+    @property
+    def lists_text(self) -> bool:
+        """Whether the items of a list are text, whatever they look like."""
+        if self.takes_text and NUMBER not in (self.kinds or ()):
+            return True
+        items = self.value if kind_of(self.value) == SEQUENCE else ()
+        return bool(items) and all(isinstance(item, str) for item in items)
+
+
+def merge_options(cfg: Config, options: Mapping[str, object]) -> None:
+    """Put the command line's settings into a config.
+
+    Args:
+        cfg: The config.
+        options: Values by dotted key. A text is read as :func:`meant` says; other values are set as
+            they are.
+
+    Raises:
+        ValueError: If a value cannot be read.
+        KeyError, TypeError: As mmengine, if a key does not fit.
+    """
+    draft = copy.deepcopy(cfg)
+    draft.merge_from_dict({key: v for key, v in options.items() if key.endswith('.type')})
+    values = {
+        key: meant(text, find_setting(cfg, draft, key), key) if isinstance(text, str) else text
+        for key, text in options.items()
+    }
+    cfg.merge_from_dict(values)
+
+
+def find_setting(cfg: Config, draft: Config, key: str) -> Setting:
+    """What is known of a dotted key.
+
+    Args:
+        cfg: The config as it is.
+        draft: The same with the types of parts that are among the options.
+        key: The key.
+    """
+    *parents, last = key.split('.')
+    value = cfg
+    for name in key.split('.'):
+        value = _item(value, name)
+    if not parents:
+        return Setting(value, wanted_kinds(keywords_of(Runner).annotations.get(last, object)))
+    section, *_ = parents
+    place, walk = SECTIONS.get(section, INNER), Walk(section, cfg.get('default_scope'))
+    part = draft
+    for depth, name in enumerate(parents):
+        if depth and isinstance(part, Mapping) and (place is not HOOK or depth > 1):
+            place = walk.keys.get(name, INNER)
+        part = _item(part, name)
+    if last == 'type':
+        return Setting(value, {TEXT})
+    if place is HOOK and last == 'priority':
+        return Setting(value, {TEXT, NUMBER})
+    kind = part.get('type', place.default) if isinstance(part, Mapping) else None
+    if isinstance(kind, str) and kind:
+        kind = find(kind, place, part.get('_scope_', walk.scope))
+    annotations = keywords_of(kind).annotations if kind else {}
+    return Setting(value, wanted_kinds(annotations.get(last, object)))
+
+
+def _item(part: object, name: str) -> object:
+    if isinstance(part, Mapping | Config):
+        return part.get(name)
+    is_index = kind_of(part) == SEQUENCE and name.isdigit() and int(name) < len(part)
+    return part[int(name)] if is_index else None
+
+
+def meant(text: str, setting: Setting, key: str) -> object:
+    """The value that a text stands for.
+
+    In two pairs of quotes, of which the shell takes one, it is the text in them. Where the setting
+    is text it stays as it is, but for None, ``~/``, and what its class takes besides; a name of a
+    file that exists is no list. Elsewhere: numbers, words, lists and dicts.
+
+    Raises:
+        ValueError: If brackets or quotes do not pair.
+    """
+    quoted = _quoted(text)
+    if quoted is not None:
+        return quoted
+    try:
+        if text == 'None' or not setting.takes_text:
+            return parse(text, _quoted_or_text if setting.lists_text else scalar)
+        return _beside_text(text, setting)
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(
+            f'Expected a value whose brackets and quotes pair as {key}, found {text!r} ({error}); '
+            f'write {{"a": 1}} for a dict, and {key}="\'…\'" for text with brackets.'
+        ) from error
+
+
+def _beside_text(text: str, setting: Setting) -> object:
+    """A value where text can be meant, but perhaps is not."""
+    kinds = setting.kinds or {TEXT, MAPPING}
+    encloses = CLOSING.get(text[:1]) == text[-1:] and not os.path.exists(text)
+    if encloses and kinds & {SEQUENCE, MAPPING}:
+        value = parse(text, _quoted_or_text if setting.lists_text else scalar)
+        if kind_of(value) in kinds:
+            return value
+    if NUMBER in kinds and kind_of(scalar(text)) == NUMBER:
+        return scalar(text)
+    return os.path.expanduser(text) if text.startswith('~/') else text
+
+
+def parse(text: str, leaf: Callable[[str], object]) -> object:
+    """The value of a text with brackets, commas and quotes.
+
+    Args:
+        text: The text.
+        leaf: Reads what has none.
+
+    Raises:
+        ValueError, SyntaxError: If brackets or quotes do not pair.
+    """
+    text = text.strip()
+    if text.startswith('{') or text[:1] in CLOSING and {*text} & {'"', "'"}:
+        try:
+            return ast.literal_eval(text)
+        except (SyntaxError, ValueError):
+            if text.startswith('{'):
+                raise
+    if text.startswith('dict('):
+        raise ValueError('dict(…) is not read')
+    opening = text[:1]
+    if ',' not in text and CLOSING.get(opening) is None:
+        return leaf(text)
+    items = list(_split(text))
+    if len(items) > 1:
+        return [parse(item, leaf) for item in items if item.strip()]
+    if CLOSING.get(opening) != text[-1:]:
+        return leaf(text)
+    inner = [parse(item, leaf) for item in _split(text[1:-1]) if item.strip()]
+    return tuple(inner) if opening == '(' else inner
+
+
+def _split(text: str) -> Iterator[str]:
+    """The parts between the commas that are in no brackets or quotes."""
+    start, open_, quote = 0, [], ''
+    for index, char in enumerate(text):
+        if quote:
+            quote = '' if char == quote else quote
+        elif char in '\'"' and not text[start:index].strip(' [({'):
+            quote = char
+        elif char in CLOSING:
+            open_.append(CLOSING[char])
+        elif char in CLOSING.values() and (not open_ or open_.pop() != char):
+            raise ValueError(f'{char} closes nothing')
+        elif char == ',' and not open_:
+            yield text[start:index]
+            start = index + 1
+    if open_ or quote:
+        raise ValueError(f'there is no closing {quote or open_[-1]}')
+    yield text[start:]
+
+
+def _quoted(text: str) -> str | None:
+    """The text in quotes; None if it is not in one pair of them."""
+    if text[:1] not in ('"', "'"):
+        return None
+    try:
+        value = ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return None
+    return value if isinstance(value, str) else None
+
+
+def _quoted_or_text(text: str) -> str:
+    quoted = _quoted(text)
+    return text if quoted is None else quoted
+
+
+def scalar(text: str) -> object:
+    """A number, True, False, None or a text."""
+    if _quoted(text) is not None:
+        return _quoted(text)
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return WORDS.get(text if text == 'None' else text.lower(), text)
+
+
+def as_option(key: str, value: object) -> str:
+    """``KEY=VALUE`` of which :func:`merge_options` makes the same value whatever the setting is.
+
+    Args:
+        key: The dotted key.
+        value: Text, a path, a number, or lists and dicts of them.
+    """
+    if isinstance(value, Path):
+        value = str(value)
+    is_plain = isinstance(value, str) and value == value.strip() and not NOT_PLAIN & {*value}
+    is_plain = is_plain and value != '' and scalar(value) == value
+    return f'{key}={value if is_plain else repr(value)}'
