@@ -5,6 +5,8 @@ DATA ?=
 BENCH ?=
 
 VENV_PYTHON := .venv/bin/python
+# A variable's value as one word of the shell, whatever is in it.
+as_typed = '$(subst ','\'',$(value $(1)))'
 PYTEST := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV_PYTHON) -m pytest -n auto --maxprocesses 8
 
 .PHONY: help setup env demo bench test test-long docs lint format clean clean-env
@@ -30,7 +32,7 @@ env:
 	@$(PYTHON) tools/setup_env.py --torch-index '$(TORCH_INDEX)'
 
 demo: env
-	$(VENV_PYTHON) tools/demo.py $(if $(DATA),--data '$(DATA)')
+	$(VENV_PYTHON) tools/demo.py $(if $(value DATA),--data=$(call as_typed,DATA))
 
 bench: env
 	$(VENV_PYTHON) benchmarks/bench.py $(BENCH)

@@ -45,8 +45,6 @@ def find_config(name: str, place: Path) -> str:
     """
     if Path(name).is_file():
         return name
-    if Path(name).is_dir():
-        raise ValueError(f'Expected the path of a config, found the folder {name!r}; name a file.')
     wanted = Path(name if name.endswith('.py') else f'{name}.py')
     known = sorted(path.relative_to(place) for path in (place / 'configs').rglob('*.py'))
     found = [path for path in known if path.parts[-len(wanted.parts) :] == wanted.parts]
@@ -59,8 +57,10 @@ def find_config(name: str, place: Path) -> str:
     same_task = {path.stem for path in known if path.parts[1] in wanted.parts}
     near = nearest(wanted.stem, same_task) or nearest(wanted.stem, {path.stem for path in known})
     alike = _names(path for path in known if path.stem == near)
+    instead = 'the folder' if name and Path(name).is_dir() else 'no file'
     raise ValueError(
-        f'Expected the path of a config or the name of one of the package, found no file {name!r}; '
+        f'Expected the path of a config or the name of one of the package, found {instead} '
+        f'{name!r}; '
         + (f'the nearest name is {alike}' if near else f'{place / "configs"} has them')
         + " (the command of every row of the paper's tables: docs/reproduction.md)."
     )

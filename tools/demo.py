@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     from bootmae_mm.studies.demo.running import run
 
     with command_line.user_errors():
-        run(args.data, args.work_dir, say)
+        run(args.data and args.data.expanduser(), args.work_dir, say)
 
 
 if __name__ == '__main__':

@@ -48,9 +48,9 @@ def _advice(key: str, known: Iterable[str]) -> str:
 
 def pasted(cfg: Config, key: str, value: object) -> list[str]:
     """``KEY=VALUE`` for every setting that a lost one may mean, as one types it."""
-    found = list(settings_meant(cfg, key, value).items())[:SHOWN]
+    found = settings_meant(cfg, key, value).items()
     texts = [f'{k}={new}' if isinstance(new, str) else as_option(k, new) for k, new in found]
-    return [shlex.quote(text) for text in texts]
+    return [*map(shlex.quote, texts[:SHOWN]), *(['…'] if len(texts) > SHOWN else [])]
 
 
 def settings_meant(cfg: Config, key: str, value: object) -> dict[str, object]:

@@ -119,8 +119,10 @@ def meant(text: str, setting: Setting, key: str) -> object:
     quoted = _quoted(text)
     if quoted is not None:
         return quoted
+    if text == 'None':
+        return None
     try:
-        if text == 'None' or not setting.takes_text:
+        if not setting.takes_text:
             return parse(text, _quoted_or_text if setting.lists_text else scalar)
         return _beside_text(text, setting)
     except (SyntaxError, ValueError) as error:

@@ -173,6 +173,12 @@ class Failure:
             kind = 'a folder' if os.path.isdir(name) else 'no file'
             return f'Expected the file of a config, found {kind}, {shown(name)}; name a file.'
         role = f', on which {self._base_line(-2)} is based' if is_base else ''
+        functions = {frame.f_code.co_name for frame, _ in self.frames}
+        if name.endswith('.py') and functions & {'_get_base_files', '_get_cfg_path'}:
+            return (
+                f'Expected paths of configs as _base_ of {self._base_line(-1)}, found others '
+                f'({self._cause()}); write them as text.'
+            )
         return (
             f'Expected a config, found {shown(name)}{role} ({self._cause()}); give a .py, .json or '
             '.yaml file, and correct what is in it.'

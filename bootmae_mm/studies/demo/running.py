@@ -50,7 +50,7 @@ def own_pictures(folder: Path) -> dict[str, object]:
         'train_cfg.max_epochs': epochs,
         'default_hooks.checkpoint.interval': epochs,
         'param_scheduler.1.end': epochs,
-        'custom_hooks.teacher.milestones': f'[(0,0.99),({epochs / 2},0.999)]',
+        'custom_hooks.teacher.milestones': [(0, 0.99), (epochs / 2, 0.999)],
     }
 
 

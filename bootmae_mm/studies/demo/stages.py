@@ -7,6 +7,7 @@ itself. The stages say how far they are through a callback ``say(text)``.
 import multiprocessing
 import os
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from PIL import Image
 from ...checkpoint import read_state_dict
 from ...engine.build import build_runner
 from ...engine.run_files import last_checkpoint
+from ...preflight.config.options import as_option
 from ...pretrain.bootmae import BootMAE
 from ...pretrain.reconstruct import Reconstruction, reconstruct
 from ...reports.run.log import BY_EPOCH
@@ -92,9 +94,9 @@ def pretrain(data_root: Path, work_dir: Path, options: Mapping[str, object], say
     command = [
         'bash', str(ROOT / 'tools/dist_train.sh'), str(CONFIGS / 'pretrain.py'),
         str(NUM_PROCESSES), '--work-dir', str(work_dir),
-        '--cfg-options', *(f'{key}={value}' for key, value in options.items()),
+        '--cfg-options', *(as_option(key, value) for key, value in options.items()),
     ]  # fmt: skip
-    say('$ ' + ' '.join(command[1:]))
+    say('$ ' + shlex.join(command[1:]))
     work_dir.mkdir(parents=True, exist_ok=True)
     printed, shown = work_dir / 'pretrain.txt', ''
     with open(printed, 'w') as output:

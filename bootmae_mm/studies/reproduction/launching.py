@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
+from ...preflight.config.options import as_option
 from .logs import DONE, state
 from .records import trainings, write_record
 from .reduced import reduced_config, write_reduced
@@ -80,7 +81,7 @@ def command(run: Run, paths: Paths, gpus: int) -> list[str]:
         return [sys.executable, str(ROOT / 'tools/train.py'), config]
     options = [f'randomness.seed={run.seed}'] if run.seed else []
     part = 'model.teacher' if run.kind == 'pretrain' else 'model.backbone.init_cfg'
-    options += [f'{part}.checkpoint={path}' for path in run.checkpoints(paths)]
+    options += [as_option(f'{part}.checkpoint', path) for path in run.checkpoints(paths)]
     script, config = ROOT / 'tools/dist_train.sh', paths.configs / f'{run.config}.py'
     return [
         *('bash', str(script), str(config), str(gpus), '--work-dir', str(run.work_dir(paths))),
