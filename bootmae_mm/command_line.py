@@ -99,7 +99,12 @@ def load_config(args: argparse.Namespace) -> Config:
         refuse_lost_options(cfg, args.cfg_options)
         try:
             merge_options(cfg, args.cfg_options)
-        except (AttributeError, KeyError, TypeError) as error:
+        except AttributeError as error:
+            raise ValueError(
+                f'Expected --cfg-options that fit {args.config!r}, found a single item of a list; '
+                'give the whole list, KEY=[…].'
+            ) from error
+        except (KeyError, TypeError) as error:
             raise ValueError(
                 f'Expected --cfg-options that fit {args.config!r}, found others '
                 f'({error.args[0]}); correct them.'

@@ -80,26 +80,29 @@ def test_an_error_that_was_raised_anew_is_ours(config, capsys):
 # --cfg-options -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ('text', 'sentence'),
-    [
-        ('foo', "expected KEY=VALUE without spaces, found 'foo'"),
-        ('a=(1,2', "expected a value with brackets in pairs, found 'a=(1,2'"),
-    ],
-)
-def test_an_option_that_is_no_setting(text, sentence, capsys):
+@pytest.mark.parametrize('text', ['foo', '=', '=1'])
+def test_an_option_that_is_no_setting(text, capsys):
     parser = ArgumentParser()
     command_line.add_config_arguments(parser)
     path = str(ROOT / 'configs/demo/pretrain.py')
     with pytest.raises(SystemExit):
         parser.parse_args([path, '--cfg-options', 'b=1', text])
-    assert f'argument --cfg-options: {sentence}' in capsys.readouterr().err
-    args = parser.parse_args([path, '--cfg-options', 'b=1', 'c=x=y', 'd='])
-    assert args.cfg_options == dict(b=1, c='x=y', d='')
+    said = capsys.readouterr().err
+    assert (
+        f"argument --cfg-options: expected KEY=VALUE, with spaces as 'KEY=a b', found {text!r}"
+        in said
+    )
+    again = ['--cfg-options', 'e=2', 'b=3']
+    args = parser.parse_args([path, '--cfg-options', 'b=1', 'c=x=y', 'd=', *again])
+    assert args.cfg_options == dict(b='3', c='x=y', d='', e='2')
 
 
 @pytest.mark.parametrize(
-    'key', ['param_scheduler.99.type', 'work_dir.deeper', 'param_scheduler.first.a']
+    'key',
+    [
+        *('param_scheduler.99.type', 'work_dir.deeper', 'param_scheduler.first.a'),
+        *('param_scheduler.0', 'model.backbone.arch.num_layers.x'),
+    ],
 )
 def test_an_option_that_does_not_fit(key, config):
     args = Namespace(config=config, cfg_options={key: 1})
@@ -109,39 +112,6 @@ def test_an_option_that_does_not_fit(key, config):
 
 
 # Configs -----------------------------------------------------------------------------------------
-
-CONFIGS = {
-    'not a config': ('read.md', '# Title', 'Expected a config, found .*read.md'),
-    'broken JSON': ('a.json', '{"a": 1', 'Expected a config, found .*a.json'),
-    'a syntax error': (
-        'mine.py', 'a = 1\nb = dict(', r"Python in .*mine.py.* line 2, 'b = dict\(' .*never closed",
-    ),
-    'a missing base': (
-        'mine.py', "_base_ = ['gone.py']", 'based on, found one missing .*gone.py.*_base_',
-    ),
-    'a base that is no config': (
-        'mine.py', "_base_ = ['read.md']", 'Expected a config, found .*mine.py',
-    ),
-    'a hook by its number': (
-        'mine.py', "_base_ = ['hooks.py']\nhooks = _base_.custom_hooks\nhooks[0].update(limit=1)",
-        r'keys that are there in .*mine.py.*, found 0; .*custom_hooks = dict\(NAME=',
-    ),
-    'a base with a syntax error': (
-        'mine.py', "_base_ = ['base.py']", r"mine.py.*based on.* line 1, 'c = =' ",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize('case', CONFIGS)
-def test_a_file_that_is_no_config(case, tmp_path):
-    name, text, sentence = CONFIGS[case]
-    (tmp_path / 'read.md').touch()
-    (tmp_path / 'base.py').write_text('c = =')
-    (tmp_path / 'hooks.py').write_text("custom_hooks = dict(a=dict(type='A'))")
-    (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError) as caught:
-        command_line.read_config(str(tmp_path / name))
-    assert_one_sentence(caught.value, sentence)
 
 
 @pytest.mark.parametrize('tool', ['train', 'test', 'knn', 'doctor', 'plan', 'visualize'])
@@ -167,5 +137,5 @@ def test_the_line_is_all_that_a_process_says(tmp_path):
     env = {**os.environ, 'PYTHONPATH': str(ROOT)}
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     *_, last = done.stderr.splitlines()
-    assert done.returncode == 2 and last.startswith('train.py: error: Expected all configs')
+    assert done.returncode == 2 and last.startswith('train.py: error: Expected a file')
     assert 'Traceback' not in done.stderr and 'usage' not in done.stderr

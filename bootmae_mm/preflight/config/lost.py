@@ -11,9 +11,9 @@ from mmengine.config import Config
 
 from .annotations import NUMBER, TEXT, kind_of
 from .nearest import nearest
-from .options import as_option
 from .reading import assignments, place, read_config
 from .sections import sections
+from .typed import as_option
 
 SHOWN = 8  # settings that a sentence names
 

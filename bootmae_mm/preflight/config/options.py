@@ -1,10 +1,8 @@
 """Values of ``--cfg-options``, which are text on the command line, as the config means them."""
 
-import ast
 import copy
 import os
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from mmengine.config import Config
@@ -14,10 +12,7 @@ from .annotations import MAPPING, NUMBER, SEQUENCE, TEXT, kind_of, wanted_kinds
 from .parts import Walk
 from .registries import HOOK, INNER, SECTIONS, find
 from .signatures import keywords_of
-
-CLOSING = {'[': ']', '(': ')', '{': '}'}
-NOT_PLAIN = frozenset(',[](){}\'"~')
-WORDS = {'true': True, 'false': False, 'None': None}
+from .typed import CLOSING, parse, quoted, scalar, unquoted
 
 
 class Setting(NamedTuple):
@@ -116,14 +111,13 @@ def meant(text: str, setting: Setting, key: str) -> object:
     Raises:
         ValueError: If brackets or quotes do not pair.
     """
-    quoted = _quoted(text)
-    if quoted is not None:
-        return quoted
+    if quoted(text) is not None:
+        return quoted(text)
     if text == 'None':
         return None
     try:
         if not setting.takes_text:
-            return parse(text, _quoted_or_text if setting.lists_text else scalar)
+            return parse(text, unquoted if setting.lists_text else scalar)
         return _beside_text(text, setting)
     except (SyntaxError, ValueError) as error:
         raise ValueError(
@@ -137,102 +131,9 @@ def _beside_text(text: str, setting: Setting) -> object:
     kinds = setting.kinds or {TEXT, MAPPING}
     encloses = CLOSING.get(text[:1]) == text[-1:] and not os.path.exists(text)
     if encloses and kinds & {SEQUENCE, MAPPING}:
-        value = parse(text, _quoted_or_text if setting.lists_text else scalar)
+        value = parse(text, unquoted if setting.lists_text else scalar)
         if kind_of(value) in kinds:
             return value
     if NUMBER in kinds and kind_of(scalar(text)) == NUMBER:
         return scalar(text)
     return os.path.expanduser(text) if text.startswith('~/') else text
-
-
-def parse(text: str, leaf: Callable[[str], object]) -> object:
-    """The value of a text with brackets, commas and quotes.
-
-    Args:
-        text: The text.
-        leaf: Reads what has none.
-
-    Raises:
-        ValueError, SyntaxError: If brackets or quotes do not pair.
-    """
-    text = text.strip()
-    if text.startswith('{') or text[:1] in CLOSING and {*text} & {'"', "'"}:
-        try:
-            return ast.literal_eval(text)
-        except (SyntaxError, ValueError):
-            if text.startswith('{'):
-                raise
-    if text.startswith('dict('):
-        raise ValueError('dict(…) is not read')
-    opening = text[:1]
-    if ',' not in text and CLOSING.get(opening) is None:
-        return leaf(text)
-    items = list(_split(text))
-    if len(items) > 1:
-        return [parse(item, leaf) for item in items if item.strip()]
-    if CLOSING.get(opening) != text[-1:]:
-        return leaf(text)
-    inner = [parse(item, leaf) for item in _split(text[1:-1]) if item.strip()]
-    return tuple(inner) if opening == '(' else inner
-
-
-def _split(text: str) -> Iterator[str]:
-    """The parts between the commas that are in no brackets or quotes."""
-    start, open_, quote = 0, [], ''
-    for index, char in enumerate(text):
-        if quote:
-            quote = '' if char == quote else quote
-        elif char in '\'"' and not text[start:index].strip(' [({'):
-            quote = char
-        elif char in CLOSING:
-            open_.append(CLOSING[char])
-        elif char in CLOSING.values() and (not open_ or open_.pop() != char):
-            raise ValueError(f'{char} closes nothing')
-        elif char == ',' and not open_:
-            yield text[start:index]
-            start = index + 1
-    if open_ or quote:
-        raise ValueError(f'there is no closing {quote or open_[-1]}')
-    yield text[start:]
-
-
-def _quoted(text: str) -> str | None:
-    """The text in quotes; None if it is not in one pair of them."""
-    if text[:1] not in ('"', "'"):
-        return None
-    try:
-        value = ast.literal_eval(text)
-    except (SyntaxError, ValueError):
-        return None
-    return value if isinstance(value, str) else None
-
-
-def _quoted_or_text(text: str) -> str:
-    quoted = _quoted(text)
-    return text if quoted is None else quoted
-
-
-def scalar(text: str) -> object:
-    """A number, True, False, None or a text."""
-    if _quoted(text) is not None:
-        return _quoted(text)
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return WORDS.get(text if text == 'None' else text.lower(), text)
-
-
-def as_option(key: str, value: object) -> str:
-    """``KEY=VALUE`` of which :func:`merge_options` makes the same value whatever the setting is.
-
-    Args:
-        key: The dotted key.
-        value: Text, a path, a number, or lists and dicts of them.
-    """
-    if isinstance(value, Path):
-        value = str(value)
-    is_plain = isinstance(value, str) and value == value.strip() and not NOT_PLAIN & {*value}
-    is_plain = is_plain and value != '' and scalar(value) == value
-    return f'{key}={value if is_plain else repr(value)}'

@@ -25,7 +25,7 @@ from PIL import Image
 from ...checkpoint import read_state_dict
 from ...engine.build import build_runner
 from ...engine.run_files import last_checkpoint
-from ...preflight.config.options import as_option
+from ...preflight.config.typed import as_option
 from ...pretrain.bootmae import BootMAE
 from ...pretrain.reconstruct import Reconstruction, reconstruct
 from ...reports.run.log import BY_EPOCH

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from ...preflight.config.options import as_option
+from ...preflight.config.typed import as_option
 from .logs import DONE, state
 from .records import trainings, write_record
 from .reduced import reduced_config, write_reduced
