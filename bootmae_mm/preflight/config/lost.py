@@ -33,7 +33,7 @@ def refuse_lost_options(cfg: Config, options: Mapping[str, object]) -> None:
     if not lost:
         return
     keys = ', '.join(lost)
-    meant = [option for key, value in lost.items() for option in pasted(cfg, key, value)]
+    meant = dict.fromkeys(o for key, value in lost.items() for o in pasted(cfg, key, value))
     advice = f'write --cfg-options {" ".join(meant)}' if meant else _advice(next(iter(lost)), known)
     raise ValueError(
         f'Expected --cfg-options that something reads, found {keys}, which would have no effect '

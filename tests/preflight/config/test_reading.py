@@ -76,7 +76,7 @@ MISTAKES = {
         "\n_base_ = ['base.py', 'gone.py']", "_base_ of 'mine.py', line 2, .*missing, '.*gone.py'",
     ),
     'a base that is a folder': ("_base_ = ['folder']", "_base_ of 'mine.py', line 1, .*folder"),
-    'a base that is no config': ("_base_ = 'read.md'", "found 'read.md', on which 'mine.py', line 1"),
+    'a base that is no config': ("_base_ = 'read.md'", "found 'read.md', on which 'mine.py', line"),
     'bases that are no text': ('_base_ = [a]', "_base_ of 'mine.py', line 1, .*NameError.*as text"),
     'its own base': ("_base_ = ['mine.py']", "a circle: 'mine.py'; correct _base_"),
     'a base on top of it': ("_base_ = ['circle.py']", "a circle: 'mine.py', 'circle.py'; correct"),
