@@ -147,7 +147,7 @@ FAULTS = {
         PRETRAIN, {'train_cfg.max_epochs': [800]}, r'a number as train_cfg.max_epochs .*found a li',
     ),
     'a number for a name': (
-        PRETRAIN, {'train_dataloader.dataset.data_root': 3}, 'Expected a list or text as .*data_root',
+        PRETRAIN, {'train_dataloader.dataset.data_root': 3}, 'a list or text as .*data_root',
     ),
 }  # fmt: skip
 
