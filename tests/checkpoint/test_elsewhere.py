@@ -125,6 +125,9 @@ SEVERAL = {
         dict(state_dict=timm(4), state_dict_ema=timm(), arch='vit'),
         ('state_dict.', 'state_dict_ema.'), ('state_dict_ema',),
     ),
+    'an average beside it': (
+        dict(encoder=timm(), ema={'encoder': timm(4)}), ('encoder.', 'ema.encoder.'), ('encoder.',),
+    ),
     'DeiT with EMA': (
         dict(model=timm(), model_ema=timm(4)), ('model.', 'model_ema.'), ('model.', 'model'),
     ),
@@ -216,6 +219,10 @@ def changed(name: str, value: Tensor | None) -> dict[str, Tensor]:
         (dict(model={'_flat_param': torch.ones(9)}), 'none among its 1 tensors'),
         (changed('cls_token', None), 'missing are cls_token;'),
         (changed('register_tokens', torch.ones(1, 4, 24)), 'found none for register_tokens'),
+        (
+            dict(teacher={f'backbone.{n}': v for n, v in changed('rope.x', torch.ones(2)).items()}),
+            'found none for rope.x',
+        ),
         (changed('norm.bias', torch.ones(24, dtype=torch.int8)), 'ln1.bias of torch.int8'),
         (changed('patch_embed.proj.weight', torch.ones(0)), 'found 3 blocks of width 0'),
         (
