@@ -40,9 +40,10 @@ def main(argv: list[str] | None = None) -> None:
     except ValueError as error:
         parser.error(str(error))
     arch = report.arch
+    image = ' × '.join(map(str, dict.fromkeys(arch.img_size)))
     print(
         f'{args.source}: {report.kind} ({report.layout}), {arch.num_layers} blocks of width '
-        f'{arch.embed_dims}, {arch.num_heads} heads, patch {arch.patch_size}, image {arch.img_size}'
+        f'{arch.embed_dims}, {arch.num_heads} heads, patch {arch.patch_size}, image {image}'
     )
     for name, difference in report.differences.items():
         print(f'{name:<24} largest difference {difference:.1e} (allowed {TOLERANCE:.0e})')

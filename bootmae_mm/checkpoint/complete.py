@@ -4,10 +4,16 @@ from torch import Tensor, nn
 
 
 def load_completely(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """Load every tensor of a model, or fail.
+    """Load every tensor of a model, or fail as :func:`check_complete` does."""
+    check_complete(model, state, source)
+    model.load_state_dict(state)
+
+
+def check_complete(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Whether weights are all those of a model.
 
     Args:
-        model: To fill.
+        model: Whose they are to be.
         state: Its tensors by name.
         source: Where they come from, for the message.
 
@@ -31,4 +37,3 @@ def load_completely(model: nn.Module, state: dict[str, Tensor], source: str) -> 
             f'nothing else, found {" and ".join(found)}; give a checkpoint that a run of this '
             'config wrote.'
         )
-    model.load_state_dict(state)

@@ -11,7 +11,7 @@ from .files import save_state, written_whole
 from .formats import TOLERANCE, check_suffix
 from .layout import encoder_part, to_ours, to_release
 from .models import Outputs, our_outputs, release_outputs
-from .weights import Arch, Weights, heads_of_run, identify, infer_arch
+from .weights import Arch, Weights, encoder_of_run, identify, infer_arch
 
 
 class Report(NamedTuple):
@@ -59,8 +59,7 @@ def convert(
             f'{to!r} already; choose another one.'
         )
     ours = to_ours(weights)
-    heads = heads_of_run(source) if num_heads is None else num_heads
-    arch = infer_arch(encoder_part(ours.state), heads)
+    arch = infer_arch(encoder_part(ours.state), encoder_of_run(source), num_heads)
     meta = _meta(source, weights, arch)
     with written_whole(target, force) as path:
         differences = {}
@@ -78,7 +77,7 @@ def convert(
 
 def _to_release(ours: Weights, arch: Arch, path: Path, meta: dict) -> tuple[Outputs, Outputs]:
     """Write the release's layout, and read it again for the comparison."""
-    release = to_release(ours)
+    release = to_release(ours, arch.grid)
     save_state(path, release.state, 'model', meta)
     written = release._replace(state=read_state_dict(path))
     return our_outputs(ours, arch), release_outputs(written, arch)

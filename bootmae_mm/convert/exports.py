@@ -71,7 +71,7 @@ def to_transformers(ours: Weights, arch: Arch, path: Path, meta: dict) -> tuple[
         num_hidden_layers=arch.num_layers,
         num_attention_heads=arch.num_heads,
         intermediate_size=arch.feedforward_channels,
-        image_size=arch.img_size,
+        image_size=arch.img_size[0] if len(set(arch.img_size)) == 1 else arch.img_size,
         patch_size=arch.patch_size,
         layer_norm_eps=1e-6,
         converted=meta,

@@ -4,7 +4,7 @@ import torch
 
 from .. import checkpoint
 from ..checkpoint import State
-from ..encoder.position import relative_position_index
+from ..encoder.position import Grid, relative_position_index
 from .weights import Weights
 
 NAMES = {
@@ -31,9 +31,13 @@ def to_ours(weights: Weights) -> Weights:
     return weights._replace(layout='ours', state=state)
 
 
-def to_release(weights: Weights) -> Weights:
+def to_release(weights: Weights, grid: Grid) -> Weights:
     """The same model in the release's layout; of a pretraining, without the teacher, and of a model
     that the release has none of, the encoder alone.
+
+    Args:
+        weights: The model.
+        grid: Rows and columns of its patches, whose relative positions a segmentor stores.
 
     Raises:
         ValueError: If a name is not one of ours.
@@ -42,7 +46,7 @@ def to_release(weights: Weights) -> Weights:
         return weights
     state = weights.state
     if weights.kind == 'segmentor':
-        return weights._replace(layout='release', state=_segmentor_to_release(state))
+        return weights._replace(layout='release', state=_segmentor_to_release(state, grid))
     if weights.kind == 'encoder':
         state = encoder_part(state)
     state = {name: value for name, value in state.items() if not name.startswith('teacher.')}
@@ -81,14 +85,13 @@ def _segmentor_to_ours(release: State) -> State:
     return {**ours, **_heads(release, 'backbone.')}
 
 
-def _segmentor_to_release(ours: State) -> State:
+def _segmentor_to_release(ours: State, grid: Grid) -> State:
     encoder = checkpoint.to_release(encoder_part(ours), checkpoint.TRANSFER_ENCODER_NAMES)
-    grid_side = round((encoder['pos_embed'].shape[1] - 1) ** 0.5)
     release = {}
     for name, value in encoder.items():
         release[f'backbone.{name}'] = value
         if name.endswith('.relative_position_bias_table'):
-            index = relative_position_index((grid_side, grid_side), torch.device('cpu'))
+            index = relative_position_index(grid, torch.device('cpu'))
             release[f'backbone.{name.replace("bias_table", "index")}'] = index.clone()
     for theirs, mine in PYRAMID.items():
         for name, value in ours.items():

@@ -1,5 +1,7 @@
 """Our models of converted weights; their outputs, and the release's, on the same input."""
 
+import math
+
 import torch
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
@@ -17,12 +19,12 @@ Outputs = dict[str, Tensor]
 def random_images(arch: Arch, batch: int = 2) -> Tensor:
     """Standard normal images, the same every time."""
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(batch, 3, arch.img_size, arch.img_size, generator=generator)
+    return torch.randn(batch, 3, *arch.img_size, generator=generator)
 
 
 def random_split(arch: Arch, batch: int = 2) -> tuple[Tensor, Tensor]:
     """Indices of a quarter of the patches, visible, and of the others, masked."""
-    num_patches = (arch.img_size // arch.patch_size) ** 2
+    num_patches = math.prod(arch.grid)
     generator = torch.Generator().manual_seed(0)
     ids = torch.rand(batch, num_patches, generator=generator).argsort(1)
     return ids[:, : num_patches // 4], ids[:, num_patches // 4 :]
@@ -144,7 +146,6 @@ def _our_predictions(ours: Weights, arch: Arch) -> Outputs:
 
 
 def _decoder(part: State, arch: Arch) -> nn.Module:
-    side = arch.img_size // arch.patch_size
     to_pixels = part['head.weight'].dim() == 4
     return TargetAwareDecoder(
         embed_dims=part['mask_token'].shape[-1],
@@ -152,7 +153,7 @@ def _decoder(part: State, arch: Arch) -> nn.Module:
         context_layer=0 if any('cross_attn' in name for name in part) else None,
         encoder_dims=arch.embed_dims,
         num_heads=arch.num_heads,
-        grid=(side, side),
+        grid=arch.grid,
         out_channels=3 if to_pixels else len(part['head.weight']),
         out_patch_size=arch.patch_size if to_pixels else 1,
     )

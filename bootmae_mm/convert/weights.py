@@ -1,28 +1,37 @@
 """Which kind of model a checkpoint holds, and of which sizes."""
 
 import json
-import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+from torch import Tensor
+
 from ..checkpoint import State
 from ..checkpoint.reading import read_meta
+from ..encoder.position import Grid, sincos_position_embedding
 
 HEADS = {384: 6, 768: 12, 1024: 16, 1280: 16}  # ViT-S, B, L, H, by width
 
 
 class Arch(NamedTuple):
-    """Sizes of an encoder; those of images and patches in pixels."""
+    """Sizes of an encoder; ``grid`` is ``(rows, columns)`` of patches, whose side is in pixels."""
 
     embed_dims: int
     num_layers: int
     num_heads: int
     feedforward_channels: int
     patch_size: int
-    img_size: int
+    grid: Grid
     layer_scale: bool
     relative_position_bias: bool
     final_norm: bool
+
+    @property
+    def img_size(self) -> tuple[int, int]:
+        """Height and width of the images in pixels."""
+        return self.grid[0] * self.patch_size, self.grid[1] * self.patch_size
 
     def encoder_config(self, **options) -> dict:
         """Config of the ``BootMAEViT``."""
@@ -77,40 +86,36 @@ def identify(state: State) -> Weights:
     return Weights('release' if release else 'ours', kind, state)
 
 
-def heads_of_run(source: str | Path) -> int | None:
-    """The encoder's heads by the settings that a run keeps in its checkpoints; None if the file has
-    none (that :func:`bootmae_mm.checkpoint.read_state_dict` has read without an error)."""
+def encoder_of_run(source: str | Path) -> dict:
+    """The encoder's config by the settings that a run keeps in its checkpoints; empty if the file
+    has none (that :func:`bootmae_mm.checkpoint.read_state_dict` has read without an error)."""
     try:
         meta = read_meta(source)
     except ValueError:  # weights alone
-        return None
+        return {}
     model = json.loads(meta.get('training', '{}')).get('model', {})
-    arch = model.get('backbone', {}).get('arch')
-    return arch.get('num_heads') if isinstance(arch, dict) else None
+    return model.get('backbone', {})
 
 
-def infer_arch(encoder: State, num_heads: int | None = None) -> Arch:
+def infer_arch(encoder: State, settings: Mapping, num_heads: int | None = None) -> Arch:
     """Sizes of an encoder with our names.
 
     Args:
         encoder: Tensors of the encoder alone.
-        num_heads: The number of heads, which weights do not show; None for the standard one of
+        settings: What is known of its config, for what weights do not show: the number of heads,
+            and which grid a number of patches is.
+        num_heads: The number of heads; None for that of the settings, or else the standard one of
             this width.
 
     Raises:
         ValueError: If the number of heads is not known or does not divide the width, or the grid
-            of patches is not square.
+            of patches is not known.
     """
     projection = encoder['patch_embed.projection.weight']
     width, patch_size = len(projection), projection.shape[-1]
-    num_patches = encoder['pos_embed'].shape[1] - 1
-    side = math.isqrt(num_patches)
-    if side**2 != num_patches:
-        raise ValueError(
-            f'Expected a position embedding of a square grid of patches, found {num_patches} '
-            'patches; load the checkpoint into an encoder of square images and save that.'
-        )
     table = encoder.get('layers.0.attn.relative_position_bias_table')
+    if num_heads is None and isinstance(settings.get('arch'), Mapping):
+        num_heads = settings['arch'].get('num_heads')
     if num_heads is None:
         num_heads = HEADS.get(width) if table is None else table.shape[1]
     if num_heads is None:
@@ -130,8 +135,30 @@ def infer_arch(encoder: State, num_heads: int | None = None) -> Arch:
         num_heads=num_heads,
         feedforward_channels=len(encoder['layers.0.ffn.layers.0.0.weight']),
         patch_size=patch_size,
-        img_size=side * patch_size,
+        grid=_grid(encoder['pos_embed'], patch_size, settings.get('img_size')),
         layer_scale='layers.0.attn.gamma1.weight' in encoder,
         relative_position_bias=table is not None,
         final_norm='ln1.weight' in encoder,
+    )
+
+
+def _grid(pos_embed: Tensor, patch_size: int, img_size: int | list | None) -> Grid:
+    """The grid of a position embedding: that of the run's images; or that whose fixed embedding it
+    is; or the square."""
+    count, width = pos_embed.shape[1] - 1, pos_embed.shape[2]
+    grids = [(rows, count // rows) for rows in range(1, count + 1) if count % rows == 0]
+    sides = [img_size] * 2 if isinstance(img_size, int) else img_size or ()
+    told = tuple(side // patch_size for side in sides)
+    if told in grids:
+        return told
+    for grid in grids if width % 4 == 0 else ():
+        if torch.allclose(pos_embed.float(), sincos_position_embedding(grid, width), atol=1e-3):
+            return grid
+    for grid in grids:
+        if grid[0] == grid[1]:
+            return grid
+    raise ValueError(
+        f'Expected a position embedding of a square grid of patches, or settings of the run that '
+        f'say which grid it is, found {count} patches and none; convert a checkpoint that the run '
+        'wrote.'
     )

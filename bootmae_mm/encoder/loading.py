@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from ..checkpoint.layouts import encoder_state
+from ..checkpoint.layouts import encoder_prefixes, encoder_sizes, encoder_state
+from ..checkpoint.reading import read_tensors
 from ..checkpoint.release import NEW_IN_TRANSFER, State
 from .grids import fit_bias_table, fit_pos_embed
 
@@ -16,7 +18,16 @@ TABLE = re.compile(r'\.relative_position_bias_table$')
 LAYER_SCALE = re.compile(r'\.gamma[12]\.weight$')
 
 
-def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor]) -> str:
+def load_encoder_file(encoder: nn.Module, source: str | Path, prefix: str | None = None) -> str:
+    """Load an encoder from a checkpoint file or address, as :func:`load_encoder` does.
+
+    Raises:
+        ValueError: As :func:`load_encoder` and :func:`..checkpoint.reading.read_tensors` do.
+    """
+    return load_encoder(encoder, read_tensors(source), prefix)
+
+
+def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor], prefix: str | None = None) -> str:
     """Load every tensor of an encoder, or fail.
 
     Layouts: see :func:`.layouts.encoder_state`. Position embeddings and relative position tables of
@@ -29,6 +40,7 @@ def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor]) -> str:
     Args:
         encoder: A ``BootMAEViT`` or another mmpretrain ``VisionTransformer``.
         state: All tensors of a checkpoint.
+        prefix: Which of several encoders is meant, see :func:`.layouts.encoder_state`.
 
     Returns:
         The report: ``loaded n/n encoder tensors``, and after semicolons what was resized, zeroed,
@@ -39,21 +51,40 @@ def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor]) -> str:
             ``state`` has one that the encoder has no place for: dropping it would change what is
             computed.
     """
-    found, others = encoder_state(state)
+    found, others = encoder_state(state, prefix)
     own = encoder.state_dict()
+    _check_arch(found, own)
     notes = _zero_pos_embed(found, own)
     _check_places(found, own)
-    notes += _fit_grids(found, encoder.patch_resolution)
     new = _new_kinds(own, found)
     wanted = {name: value for name, value in own.items() if _kind(name) not in new}
     _check_complete(wanted, found)
+    notes += _fit_grids(found, encoder.patch_resolution)
     _check_sizes(wanted, found)
     encoder.load_state_dict({**own, **{name: found[name] for name in wanted}})
     notes += [f'{kind} at initial values' for kind in new]
     unused = [name for name in found if name not in own]
     notes += [f'the norm {name} not used' for name in sorted({n.split('.')[0] for n in unused})]
-    notes += [f'{len(others)} tensors beside the encoder not used'] * bool(others)
+    also = ', '.join(map(repr, encoder_prefixes(others)))
+    also = f' (also an encoder: {also})' if also else ''
+    notes += [f'{len(others)} tensors beside the encoder not used{also}'] * bool(others)
     return '; '.join([f'loaded {len(wanted)}/{len(wanted)} encoder tensors', *notes])
+
+
+def _check_arch(found: State, own: State) -> None:
+    """Raise if the encoders are of other sizes, or the tensors are no numbers to compute with."""
+    theirs, ours = encoder_sizes(found), encoder_sizes(own)
+    if theirs != ours:
+        raise ValueError(
+            f'The checkpoint is of another encoder: expected {ours}, found {theirs}; make arch, '
+            'patch_size and in_channels those of the checkpoint.'
+        )
+    quantised = [name for name, value in found.items() if not value.is_floating_point()]
+    if quantised:
+        raise ValueError(
+            f'Expected tensors of floating-point numbers, found {_listed(quantised)} of '
+            f'{found[quantised[0]].dtype}; give the checkpoint as it was before quantisation.'
+        )
 
 
 def _zero_pos_embed(found: State, own: State) -> list[str]:
@@ -85,9 +116,9 @@ def _fit_grids(found: State, target: tuple[int, int]) -> list[str]:
     sources = {}
     for name, value in found.items():
         if name == 'pos_embed':
-            found[name], sources['position embedding'] = fit_pos_embed(value, target)
+            found[name], sources['position embedding'] = fit_pos_embed(value.float(), target)
         elif TABLE.search(name):
-            found[name], sources['relative position tables'] = fit_bias_table(value, target)
+            found[name], sources['relative position tables'] = fit_bias_table(value.float(), target)
     return [
         f'{what} resized from {source[0]} × {source[1]} to {target[0]} × {target[1]}'
         for what, source in sources.items()

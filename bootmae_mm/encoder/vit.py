@@ -17,10 +17,9 @@ from mmpretrain.models.utils import resize_pos_embed
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from ..checkpoint import read_state_dict
 from . import tokens
 from .block import EncoderBlock
-from .loading import load_encoder
+from .loading import load_encoder_file
 from .position import Grid, sincos_of_new_grid, sincos_position_embedding
 from .projection import init_linears_
 
@@ -168,7 +167,7 @@ class BootMAEViT(VisionTransformer):
         """
         cfg = self.init_cfg if isinstance(self.init_cfg, dict) else {}
         if cfg.get('type') in ('PretrainedEncoder', 'Pretrained'):
-            PretrainedEncoder(cfg['checkpoint'])(self)
+            PretrainedEncoder(cfg['checkpoint'], cfg.get('prefix'))(self)
             return
         super().init_weights()
         init_linears_(self.layers)
@@ -287,12 +286,14 @@ class PretrainedEncoder:
     weights of a checkpoint in any layout that :func:`.loading.load_encoder` reads.
 
     Args:
-        checkpoint: The file to read.
-        prefix: Ignored, since the layout is recognised; mmengine's ``Pretrained`` needs it.
+        checkpoint: A file, or an address on the web.
+        prefix: Which encoder of the file is meant, where there are several that cannot be told
+            apart (``'teacher.backbone.'``); the layout is recognised without it.
     """
 
     def __init__(self, checkpoint: str, prefix: str | None = None) -> None:
         self.checkpoint = checkpoint
+        self.prefix = prefix
 
     def __call__(self, encoder: BootMAEViT) -> None:
         """Load and log what was loaded.
@@ -306,7 +307,7 @@ class PretrainedEncoder:
                 'Expected the init_cfg PretrainedEncoder in a BootMAEViT, found it in a '
                 f"{type(encoder).__name__}; use mmengine's Pretrained with its prefix there."
             )
-        report = load_encoder(encoder, read_state_dict(self.checkpoint))
+        report = load_encoder_file(encoder, self.checkpoint, self.prefix)
         print_log(f'{self.checkpoint}: {report}', logger='current')
         encoder._check_fixed_pos_embed()
 

@@ -9,9 +9,8 @@ import torch
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from ..checkpoint import read_state_dict
 from ..encoder import BootMAEViT, tokens
-from ..encoder.loading import load_encoder
+from ..encoder.loading import load_encoder_file
 
 
 class Teacher(nn.Module):
@@ -111,8 +110,11 @@ class FrozenTeacher(Teacher):
         checkpoint: Path of the pretrained weights, in any layout that
             :func:`bootmae_mm.encoder.loading.load_encoder` reads.
         fraction: Share of the patches that the teacher sees, see :class:`Teacher`.
+        prefix: Which encoder of the file is meant, where there are several.
     """
 
-    def __init__(self, student: BootMAEViT, checkpoint: str, fraction: float = 1.0) -> None:
+    def __init__(
+        self, student: BootMAEViT, checkpoint: str, fraction: float = 1.0, prefix: str | None = None
+    ) -> None:
         super().__init__(student, fraction)
-        load_encoder(self.encoder, read_state_dict(checkpoint))
+        load_encoder_file(self.encoder, checkpoint, prefix)

@@ -23,8 +23,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ..checkpoint import read_state_dict
-from ..encoder.loading import load_encoder
+from ..encoder.loading import load_encoder_file
 from ..engine.datasets import replace_nothing, skipped_files
 from ..engine.optim import DTYPES
 
@@ -167,7 +166,7 @@ def evaluate_knn(
 
 def _classifier(cfg: Config, checkpoint: str) -> ImageClassifier:
     model = MODELS.build(cfg.model)
-    load_encoder(model.backbone, read_state_dict(checkpoint))
+    load_encoder_file(model.backbone, checkpoint)
     return model.to(get_device())
 
 

@@ -12,7 +12,7 @@ from ..checkpoint import read_state_dict
 from ..checkpoint.complete import load_completely
 from ..data.synthetic.shapes import draw_scene
 from ..encoder import BootMAEViT
-from ..encoder.loading import load_encoder
+from ..encoder.loading import load_encoder_file
 from ..pretrain.bootmae import BootMAE
 from . import predictions
 from .images import Picture, centre_crops
@@ -56,7 +56,7 @@ def draw_figures(
             )
         pixels_BHW3 = centre_crops(pictures, encoder.img_size)
         if not isinstance(model, BootMAE):
-            load_encoder(encoder, read_state_dict(checkpoint))
+            load_encoder_file(encoder, checkpoint)
             return encoder_figures(model.to(get_device()), pixels_BHW3)
         return _of_pretraining(model, cfg, checkpoint, pixels_BHW3, seed)
 

@@ -158,6 +158,46 @@ def test_the_heads_are_those_of_the_run(given, expected, tmp_path):
     assert report.arch.num_heads == expected
 
 
+class TestGrids:
+    """Patches in a rectangle, also of as many as a square has (16)."""
+
+    @pytest.mark.parametrize('size', [(16, 24), (64, 16)])
+    @pytest.mark.parametrize('to, name', [('safetensors', 'a.safetensors'), ('release', 'a.pth')])
+    def test_a_fixed_embedding_says_which(self, size, to, name, tmp_path):
+        source = pretraining_file(tmp_path, size)
+        report = convert(source, tmp_path / name, to, num_heads=3)
+        assert report.arch.img_size == size and report.arch.grid == (size[0] // 8, size[1] // 8)
+        model, other = (
+            MODELS.build(dict(TINY, type='BootMAEViT', out_type='raw', img_size=size)).eval()
+            for _ in range(2)
+        )
+        assert 'resized' not in load_encoder(model, checkpoint.read_state_dict(source))
+        load_encoder(other, checkpoint.read_state_dict(tmp_path / name))
+        images = torch.randn(2, 3, *size)
+        with torch.no_grad():
+            close(other(images)[-1], model(images)[-1])
+
+    @pytest.mark.parametrize('to, name', [('timm', 'a.pth'), ('transformers', 'a')])
+    def test_other_libraries(self, to, name, tmp_path):
+        pytest.importorskip(to)
+        source = pretraining_file(tmp_path, (16, 24))
+        report = convert(source, tmp_path / name, to, num_heads=3)
+        assert report.differences['tokens, batch 2'] < 1e-5
+
+    @pytest.mark.parametrize('size', [(16, 24), (64, 16)])
+    def test_of_a_trained_one_the_run_says_which(self, size, tmp_path):
+        backbone = dict(TINY, type='BootMAEViT', img_size=size)
+        state = randomise(MODELS.build(backbone)).state_dict()
+        alone, source = save(tmp_path / 'alone.pth', state), tmp_path / 'epoch_1.pth'
+        meta = dict(training=snapshot(Config(dict(model=dict(backbone=backbone)))))
+        torch.save(dict(state_dict=state, meta=meta), source)
+        report = convert(source, tmp_path / 'a.safetensors', 'safetensors')
+        assert report.arch.img_size == size and report.arch.num_heads == 3
+        if size == (16, 24):
+            with pytest.raises(ValueError, match='which grid it is, found 6 patches and none; con'):
+                convert(alone, tmp_path / 'b.safetensors', 'safetensors', num_heads=3)
+
+
 class TestTimm:
     @pytest.fixture(autouse=True)
     def library(self):

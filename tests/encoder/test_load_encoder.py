@@ -103,7 +103,10 @@ class TestMmpretrain:
         state = {**under('momentum_encoder.module.0.', teacher), **under('backbone.', student)}
         target = build()
         report = load_encoder(target, state)
-        assert report == 'loaded 30/30 encoder tensors; 30 tensors beside the encoder not used'
+        assert report == (
+            'loaded 30/30 encoder tensors; 30 tensors beside the encoder not used (also an '
+            "encoder: 'momentum_encoder.0.')"
+        )
         assert torch.equal(target.cls_token, student['cls_token'])
 
 
@@ -261,9 +264,9 @@ class TestRefusals:
 
     def test_a_deeper_encoder(self):
         arch = dict(SIZES['arch'], num_layers=3)
-        with pytest.raises(ValueError, match='found none for layers.2.ln1.weight, .* …; choose'):
+        with pytest.raises(ValueError, match='expected 2 blocks of width 24 .*, found 3 blocks of'):
             load_encoder(build(), source(arch=arch).state_dict())
-        with pytest.raises(ValueError, match='all 42 tensors of the encoder, found 30 .* …;'):
+        with pytest.raises(ValueError, match='expected 3 blocks .*, found 2 blocks of width 24'):
             load_encoder(build(arch=arch), source().state_dict())
 
     @pytest.mark.parametrize('name', ['reg_token', 'blocks.0.attn.q_norm.weight'])
@@ -275,13 +278,13 @@ class TestRefusals:
 
     def test_another_width_or_patch(self):
         state = source().state_dict()
-        with pytest.raises(ValueError, match=r'patch_embed.projection.weight of size \(24, 3, 4,'):
+        with pytest.raises(ValueError, match='of 3 × 4 × 4, found .* of 3 × 8 × 8; make arch'):
             load_encoder(build(patch_size=4), state)
 
     def test_several_encoders(self):
         state = source().state_dict()
         state = {**under('a.', state), **under('b.', state)}
-        with pytest.raises(ValueError, match="found 'a.', 'b.' among its 60 tensors"):
+        with pytest.raises(ValueError, match="found 'a.' .30 tensors, 2 blocks .* and 'b.' "):
             load_encoder(build(), state)
 
 
@@ -294,7 +297,8 @@ def test_our_own_pretraining_checkpoint():
     )
     others = len(pretrained.state_dict()) - 42
     assert load_encoder(target, pretrained.state_dict()) == (
-        f'loaded 42/42 encoder tensors; {others} tensors beside the encoder not used'
+        f'loaded 42/42 encoder tensors; {others} tensors beside the encoder not used (also an '
+        "encoder: 'teacher.encoder.')"
     )
     assert all(
         torch.equal(value, pretrained.backbone.state_dict()[name])

@@ -24,9 +24,9 @@ def save(path: Path, state: dict, key: str = 'state_dict') -> str:
     return str(path)
 
 
-def pretraining_file(folder: Path) -> str:
+def pretraining_file(folder: Path, img_size: int | tuple[int, int] = 32) -> str:
     """One of our pretrainings, also with key biases, which have no effect."""
-    model = build_tiny()
+    model = build_tiny(backbone=dict(TINY, type='BootMAEViT', img_size=img_size))
     fixed = model.backbone.pos_embed.clone()
     randomise(model)
     model.backbone.pos_embed.data.copy_(fixed)

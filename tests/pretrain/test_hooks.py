@@ -92,7 +92,8 @@ def test_a_run_from_weights_starts_with_a_copy_and_a_resumed_one_with_its_teache
     assert not same(first.model.teacher.encoder, first.model.backbone)
 
     cfg = run_config(folder, tmp_path / 'fresh', epochs=1)
-    cfg.load_from = str(path)
+    torch.save(saved, tmp_path / 'weights.pth')  # alone, without the state of their run
+    cfg.load_from = str(tmp_path / 'weights.pth')
     record = Record()
     train(cfg, record)
     assert record.start

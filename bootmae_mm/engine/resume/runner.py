@@ -9,6 +9,7 @@ from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from ...checkpoint import read_state_dict
 from ...checkpoint.complete import load_completely
 from ...checkpoint.reading import read_checkpoint
 from ..datasets import replace_nothing
@@ -118,7 +119,10 @@ class ResumableRunner(Runner):
         Raises:
             ValueError: If the file is damaged or does not fit the model.
         """
-        checkpoint = read_checkpoint(filename)
+        if self._resume:
+            checkpoint = read_checkpoint(filename)
+        else:  # weights to start from need no state of a run
+            checkpoint = dict(state_dict=read_state_dict(filename))
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         load_completely(unwrap(self.model), checkpoint['state_dict'], filename)
         self._has_loaded = True

@@ -11,8 +11,9 @@ import torch
 from mmengine.config import Config
 from packaging.requirements import Requirement
 
+from bootmae_mm.checkpoint.sources import cached_path
 from bootmae_mm.engine.resume.changes import snapshot
-from bootmae_mm.preflight.doctor import disk, versions
+from bootmae_mm.preflight.doctor import disk, versions, weights
 from bootmae_mm.preflight.doctor.case import Case, in_words
 from bootmae_mm.preflight.doctor.checkup import POINTS, examine
 from bootmae_mm.preflight.doctor.step import reduce_depth, reduce_pictures, reduce_precision
@@ -278,12 +279,43 @@ def test_weights_to_start_from(make, tmp_path):
     assert f'has {len(state)}/{len(state)} tensors' in findings[1].sentence
 
 
+def test_weights_of_two_encoders(make, tmp_path):
+    """As training takes them: not without a prefix."""
+    state, path = build_tiny(seed=1).backbone.state_dict(), str(tmp_path / 'weights.pth')
+    torch.save(dict(student=state, teacher=state), path)
+    encoder = dict(type='PretrainedEncoder', checkpoint=path)
+    (finding,) = look(make({'model.backbone.init_cfg': encoder}), 'weights')
+    assert finding.level == 'error' and "'student.' (42 tensors" in finding.sentence
+    encoder['prefix'] = 'teacher.'
+    (finding,) = look(make({'model.backbone.init_cfg': encoder}), 'weights')
+    assert finding.level == 'ok' and 'loaded 42/42' in finding.sentence
+
+
+def test_weights_on_the_web_are_not_fetched(make, tmp_path, monkeypatch):
+    """They are looked at once they are there."""
+    monkeypatch.setattr(torch.hub, '_hub_dir', str(tmp_path))
+    monkeypatch.setattr(weights, 'announced_bytes', lambda url: 343_000_000)
+    url = 'https://a.invalid/vit.pth'
+    case = make({'model.backbone.init_cfg': dict(type='PretrainedEncoder', checkpoint=url)})
+    (finding,) = look(case, 'weights')
+    assert finding.level == 'warning' and 'is there (343.0 MB) but not fetched' in finding.sentence
+    path = cached_path(url)
+    assert not path.exists() and repr(str(path)) in finding.sentence
+    path.parent.mkdir(parents=True)
+    torch.save(build_tiny(seed=1).backbone.state_dict(), path)
+    (finding,) = look(case, 'weights')
+    assert finding.level == 'ok' and 'loaded 42/42' in finding.sentence
+
+
 @pytest.mark.parametrize('prefix, level', [('backbone.', 'warning'), ('other.', 'error')])
 def test_weights_that_fit_in_part(prefix, level, make, tmp_path):
+    """mmengine's runner takes them, ours does not."""
     state, path = build_tiny(seed=1).state_dict(), str(tmp_path / 'weights.pth')
     kept = {n: v for n, v in state.items() if n.startswith('backbone.')}
     torch.save({n.replace('backbone.', prefix): v for n, v in kept.items()}, path)
-    (finding,) = look(make({'load_from': path}), 'weights')
+    (finding,) = look(make({'load_from': path, 'runner_type': 'ResumableRunner'}), 'weights')
+    assert finding.level == 'error' and 'nothing else, found' in finding.sentence
+    (finding,) = look(make({'load_from': path, 'runner_type': 'Runner'}), 'weights')
     count = len(kept) if prefix == 'backbone.' else 0
     assert finding.level == level and f'has {count}/{len(state)} tensors' in finding.sentence
 
@@ -299,12 +331,12 @@ def test_the_size_of_a_checkpoint(make):
         parameter.grad = torch.ones_like(parameter) if parameter.requires_grad else None
     optimizer.step()
     states = (state[key] for state in optimizer.state.values() for key in ('exp_avg', 'exp_avg_sq'))
-    weights = count(model.state_dict().values())
-    assert disk.checkpoint_bytes(make()) == weights + count(states)
+    num_bytes = count(model.state_dict().values())
+    assert disk.checkpoint_bytes(make()) == num_bytes + count(states)
     bare = make({'default_hooks.checkpoint.save_optimizer': False})
-    assert disk.checkpoint_bytes(bare) == weights
+    assert disk.checkpoint_bytes(bare) == num_bytes
     averaged = make({'custom_hooks': [dict(type='OptimizerStepEMAHook')]})
-    assert disk.checkpoint_bytes(averaged) == disk.checkpoint_bytes(make()) + weights
+    assert disk.checkpoint_bytes(averaged) == disk.checkpoint_bytes(make()) + num_bytes
 
 
 @pytest.mark.parametrize(
