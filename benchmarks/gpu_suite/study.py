@@ -197,7 +197,7 @@ def labelled_pipeline() -> list[dict]:
 # Runs
 
 
-@HOOKS.register_module()
+@HOOKS.register_module(force=True)  # this script may be imported under two names
 class EpochLog(Hook):
     """Keeps a row per epoch, writes it at once, says how far the run is, and ends it after its
     time.
