@@ -32,7 +32,7 @@ from mmengine.config import Config  # noqa: E402
 from mmengine.device import get_device  # noqa: E402
 from mmengine.hooks import Hook  # noqa: E402
 from mmengine.logging import MMLogger  # noqa: E402
-from mmengine.registry import HOOKS, init_default_scope  # noqa: E402
+from mmengine.registry import init_default_scope  # noqa: E402
 from mmengine.runner import Runner, set_random_seed  # noqa: E402
 from mmpretrain.registry import MODELS  # noqa: E402
 from timing import Progress, clock, free_memory, say  # noqa: E402
@@ -197,7 +197,6 @@ def labelled_pipeline() -> list[dict]:
 # Runs
 
 
-@HOOKS.register_module(force=True)  # this script may be imported under two names
 class EpochLog(Hook):
     """Keeps a row per epoch, writes it at once, says how far the run is, and ends it after its
     time.
@@ -208,10 +207,8 @@ class EpochLog(Hook):
         limit: Seconds after which no epoch begins.
     """
 
-    priority = 'LOWEST'
-
-    def __init__(self, run: str, path: str, limit: float) -> None:
-        self.run, self.path, self.limit = run, Path(path), limit
+    def __init__(self, run: str, path: Path, limit: float) -> None:
+        self.run, self.path, self.limit = run, path, limit
         self.rows: list[dict] = []
 
     def before_train(self, runner: Runner) -> None:
@@ -254,14 +251,11 @@ class EpochLog(Hook):
 
 def finished(cfg: Config, run: str, out: Path, limit: float = float('inf')) -> tuple:
     """Train; the runner and the rows of its epochs."""
-    cfg.custom_hooks = dict(
-        cfg.get('custom_hooks', {}),
-        epochs=dict(type='EpochLog', run=run, path=str(out / 'epochs.jsonl'), limit=limit),
-    )
     cfg.experiment_name = f'{run.replace(" ", "_")}_{time.time_ns()}'
-    runner = build_runner(cfg)
+    runner, log = build_runner(cfg), EpochLog(run, out / 'epochs.jsonl', limit)
+    runner.register_hook(log, priority='LOWEST')
     runner.train()
-    return runner, next(hook.rows for hook in runner.hooks if isinstance(hook, EpochLog))
+    return runner, log.rows
 
 
 def seconds_of_an_epoch(cfg: Config, run: str, out: Path) -> float:
