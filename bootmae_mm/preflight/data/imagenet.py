@@ -89,7 +89,8 @@ def _check_split(
     yield from left_out(split, found)
     if names:
         yield count_finding(split, len(names), expected)
-        yield from spot_check(split, [root / split / name for name in names], sample)
+        paths = [root / split / name for name in names]
+        yield from spot_check(split, paths, sample, replaced=split == 'train')
 
 
 def _without_classes(root: Path, split: str, names: list[str], others: list[str]) -> Finding:

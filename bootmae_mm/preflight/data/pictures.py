@@ -33,4 +33,4 @@ def check(root: str | Path, sample: int = 20) -> Iterator[Finding]:
         return
     yield Finding('ok', f'{len(found.images):,} images.')
     yield from left_out('images', found)
-    yield from spot_check('images', [root / name for name in found.images], sample)
+    yield from spot_check('images', [root / name for name in found.images], sample, replaced=True)

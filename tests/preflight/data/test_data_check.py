@@ -98,8 +98,8 @@ IMAGENET = {
         'same class folders in train and val.*found only in one of them: dog, ox',
     ),
     'truncated image': (
-        lambda r: cut(r / 'train/cat/000.png'),
-        'train: 1 of 6 sampled images cannot be decoded: .*000.png',
+        lambda r: cut(r / 'val/cat/000.png'),
+        'val: 1 of 6 sampled images cannot be decoded: .*000.png',
     ),
 }
 ADE20K = {
@@ -244,6 +244,18 @@ def test_a_part_of_the_data_set_is_a_warning(kind, tmp_path, monkeypatch):
     numbers = {'imagenet': ('1,281,167', '50,000'), 'ade20k': ('20,210', '2,000')}
     expected = numbers.get(kind, ('118,287', '5,000'))
     assert f'expected {expected[0]} images' in train and f'expected {expected[1]} images' in val
+
+
+@pytest.mark.parametrize(('bad', 'level'), [(10, 'warning'), (11, 'error')])
+def test_few_unreadable_images_are_left_out_of_training(bad, level, tmp_path):
+    root = write_imagenet(tmp_path / 'data')
+    write_images(root / 'train/dog', 12)
+    for path in sorted((root / 'train/dog').iterdir())[:bad]:
+        cut(path)
+    (finding,) = (f for f in imagenet.check(root, sample=99) if 'cannot be decoded' in f.sentence)
+    assert finding.level == level
+    assert finding.sentence.startswith(f'train: {bad} of 15 sampled images')
+    assert ('training leaves them out' in finding.sentence) == (level == 'warning')
 
 
 def test_what_may_be_meant_is_a_warning(tmp_path):
