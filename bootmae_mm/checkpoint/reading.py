@@ -35,7 +35,7 @@ def read_state_dict(path: str | Path) -> State:
     """Read the weights of a checkpoint file.
 
     Reads PyTorch files of mmengine, of the release and of bare weights; and safetensors. A file on
-    the web is fetched once, see :mod:`.sources`.
+    the web is fetched once, see :mod:`bootmae_mm.checkpoint.sources`.
 
     A file with check sums, as PyTorch writes since 1.6, is read only if all of it is as it was
     written. Older files, which a warning names, and safetensors have none: there a change inside a
