@@ -121,9 +121,10 @@ def test_what_is_light_draws_in_no_pytorch(name):
 
 
 def test_the_package_registers_when_a_config_imports_it():
-    """After mmengine, as from ``custom_imports``; alone it does not."""
+    """After mmengine, as from ``custom_imports``, or PyTorch; alone it does not."""
     code = 'import sys, {}; print("bootmae_mm.pretrain.bootmae" in sys.modules)'
     assert python(code.format('mmengine, bootmae_mm')).endswith('True\n')
+    assert python(code.format('torch, bootmae_mm, mmengine')).endswith('True\n')
     assert python(code.format('bootmae_mm, mmengine')) == 'False\n'
 
 
