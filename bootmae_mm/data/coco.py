@@ -1,22 +1,16 @@
 """Boxes and masks of instances, for mmdet's detectors: COCO's format as converters write it."""
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 
 from mmengine.dataset import BaseDataset
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from mmengine.registry import DATASETS, METRICS
 
 from .coco_file import category_ids, instances_of, number_categories, read_instances
 from .label_maps import SegmentationFolders
+from .search import warn
 from .unreadable import ReplacesUnreadable
-
-
-def tell(sentence: str) -> None:
-    """To the run's log."""
-    print_log(sentence, logger='current', level=logging.WARNING)
 
 
 @DATASETS.register_module()
@@ -62,7 +56,7 @@ class CocoInstances(ReplacesUnreadable, BaseDataset):
         labels = {category: label for label, category in enumerate(categories)}
         instances, left_out = instances_of(content, labels)
         for sentence in (*repairs, *left_out):
-            tell(f'{self.ann_file}: {sentence}')
+            warn(f'{self.ann_file}: {sentence}')
         self.annotated = {
             annotation['image_id']
             for annotation in content['annotations']
@@ -101,7 +95,7 @@ class CocoInstances(ReplacesUnreadable, BaseDataset):
                     f'Expected images to train on in {self.ann_file!r}, found none but {found} '
                     "(filter_cfg); set metainfo.classes to the file's categories, or min_size."
                 )
-            tell(f'{self.ann_file}: left out of training are {found}.')
+            warn(f'{self.ann_file}: left out of training are {found}.')
         return kept
 
     def get_cat_ids(self, idx: int) -> list[int]:

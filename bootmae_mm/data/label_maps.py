@@ -1,6 +1,5 @@
 """Pictures with a label for every pixel: a data set of mmseg's kind for any classes."""
 
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from colorsys import hsv_to_rgb
@@ -9,11 +8,11 @@ import mmengine
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.dataset import BaseDataset
-from mmengine.logging import print_log
 from mmengine.registry import DATASETS, TRANSFORMS
 
 from .files import some
 from .label_files import IGNORED, check_size, learned_labels, pair_label_maps, read_label_map
+from .search import warn
 from .unreadable import ReplacesUnreadable
 
 
@@ -133,7 +132,7 @@ class SegmentationFolders(ReplacesUnreadable, BaseDataset):
                 'pictures away.'
             )
         for sentence in found.told():
-            print_log(sentence, logger='current', level=logging.WARNING)
+            warn(sentence)
         for image, path in found.pairs:
             yield image, dict(seg_map_path=path) if path else {}
 

@@ -1,16 +1,15 @@
 """Files that cannot be read: in training replaced and reported, in evaluation an error."""
 
-import logging
 from contextlib import nullcontext
 
 import numpy as np
-from mmengine.logging import print_log
 from PIL import Image
 
 from .errors import DataError
 from .loading import read_image
 from .reading import UnreadableImage
 from .sampling import SampleKey, seeded
+from .search import warn
 
 MAX_UNREADABLE = 100  # tried in place of one
 
@@ -107,7 +106,7 @@ def note(sample: dict | None, info: dict, issues: list[tuple]) -> None:
         data_sample.set_metainfo(dict(image_issues=issues))
         return
     for path, what, why in issues:
-        print_log(f'{path}: {what} ({why}).', logger='current', level=logging.WARNING)
+        warn(f'{path}: {what} ({why}).')
 
 
 def conversion(info: dict) -> str:

@@ -50,7 +50,7 @@ KINDS = ('CocoInstances', 'CocoDataset')
 
 def test_what_is_left_out_is_told(root, monkeypatch):
     sentences = []
-    monkeypatch.setattr('bootmae_mm.data.coco.tell', sentences.append)
+    monkeypatch.setattr('bootmae_mm.data.coco.warn', sentences.append)
     build(root, filter_cfg=dict(filter_empty_gt=True, min_size=66))
     said = ' '.join(sentences)
     for expected in ('ignored are left out: 1 (id 3)', 'wide or high are left out: 1 (id 2)',

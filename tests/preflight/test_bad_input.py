@@ -300,3 +300,15 @@ def test_bad_data(case, tmp_path):
     with pytest.raises(ValueError) as caught:
         check_dataset(dataset, model, 'train')
     assert_one_sentence(caught.value, expected)
+
+
+def test_a_hidden_folder_is_none_of_the_named_classes(tmp_path):
+    for name in ('cat', 'dog', '.ipynb_checkpoints'):
+        write_images(tmp_path / 'train' / name, 1)
+    dataset = dict(type='ImageFolders', data_root=str(tmp_path), split='train')
+    loader = dict(dataset=dict(dataset, classes=['cat', 'dog']))
+    cfg = Config(dict(default_scope='mmpretrain', train_dataloader=loader))
+    check_config_paths(cfg, ['train'])
+    cfg.train_dataloader.dataset.classes = ['cat', 'dog', 'emu']
+    with pytest.raises(ValueError, match='each of the 3 classes .* found 2 in'):
+        check_config_paths(cfg, ['train'])

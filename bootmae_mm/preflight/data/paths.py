@@ -121,6 +121,7 @@ def _check_image_list(setting: str, dataset) -> None:
                 f'{type(dataset).__name__} would count as a class; remove it, or set '
                 f"type='ImageFolders' for {setting}, which leaves it out."
             )
+        classes = [path for path in classes if path not in hidden]
         if not any(_has_file(path, dataset.extensions) for path in classes):
             raise ValueError(
                 f'Expected images in class folders, as {setting} has no ann_file, found '
