@@ -19,15 +19,17 @@ def draw_box(
     size: tuple[int, int],
     area_ratio: tuple[float, float],
     aspect_ratio: tuple[float, float],
+    redraw: bool = True,
 ) -> Box:
     """A random box in an image of ``size`` (height, width), distributed as that of torchvision's
-    and mmpretrain's ``RandomResizedCrop``.
+    and mmpretrain's ``RandomResizedCrop``; without ``redraw`` as that of MAE's linear probe.
 
     Args:
         rng: Source of randomness.
         size: Rows and columns of the image.
         area_ratio: Smallest and largest share of the image's area, drawn uniformly.
         aspect_ratio: Smallest and largest width / height, drawn log-uniformly.
+        redraw: Whether a box that does not fit is drawn again; else it is cut to the image.
     """
     rows, columns = size
     low, high = math.log(aspect_ratio[0]), math.log(aspect_ratio[1])
@@ -35,6 +37,8 @@ def draw_box(
         area = (area_ratio[0] + share * (area_ratio[1] - area_ratio[0])) * rows * columns
         aspect = math.exp(low + aspect * (high - low))
         width, height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if not redraw:
+            width, height = min(max(width, 1), columns), min(max(height, 1), rows)
         if 0 < width <= columns and 0 < height <= rows:
             top, left = int(down * (rows - height + 1)), int(right * (columns - width + 1))
             return top, left, height, width
@@ -73,6 +77,7 @@ class RandomCropFlip(BaseTransform):
         crop_ratio_range: Smallest and largest share of the image's area.
         aspect_ratio_range: Smallest and largest width / height of the crop.
         flip_prob: Probability of a horizontal flip.
+        redraw: Whether a crop that does not fit is drawn again; else it is cut to the image.
 
     Raises:
         ValueError: If a range or the probability is impossible.
@@ -84,11 +89,13 @@ class RandomCropFlip(BaseTransform):
         crop_ratio_range: tuple[float, float] = (0.2, 1.0),
         aspect_ratio_range: tuple[float, float] = (3 / 4, 4 / 3),
         flip_prob: float = 0.5,
+        redraw: bool = True,
     ) -> None:
         self.scale = (scale, scale) if isinstance(scale, int) else tuple(scale)
         self.crop_ratio_range = tuple(crop_ratio_range)
         self.aspect_ratio_range = tuple(aspect_ratio_range)
         self.flip_prob = flip_prob
+        self.redraw = redraw
         areas, aspects = self.crop_ratio_range, self.aspect_ratio_range
         if not (0 < areas[0] <= areas[1] <= 1 and 0 < aspects[0] <= aspects[1]):
             raise ValueError(
@@ -102,7 +109,8 @@ class RandomCropFlip(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Crop, resize and perhaps flip ``results['img']``."""
         image = results['img']
-        box = draw_box(np.random, image.shape[:2], self.crop_ratio_range, self.aspect_ratio_range)
+        ranges = self.crop_ratio_range, self.aspect_ratio_range
+        box = draw_box(np.random, image.shape[:2], *ranges, self.redraw)
         results['flip'] = np.random.random_sample() < self.flip_prob
         results['img'] = crop_flip(image, box, self.scale, results['flip'])
         results['img_shape'] = results['img'].shape[:2]
@@ -111,7 +119,8 @@ class RandomCropFlip(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(scale={self.scale}, crop_ratio_range={self.crop_ratio_range}, '
-            f'aspect_ratio_range={self.aspect_ratio_range}, flip_prob={self.flip_prob})'
+            f'aspect_ratio_range={self.aspect_ratio_range}, flip_prob={self.flip_prob}, '
+            f'redraw={self.redraw})'
         )
 
 

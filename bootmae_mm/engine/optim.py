@@ -68,14 +68,19 @@ class AutocastOptimWrapper(OptimWrapper):
         super().load_state_dict(state_dict)
 
 
-UNDECAYED = ('bias', 'cls_token', 'pos_embed', 'relative_position_bias_table')
+EMBEDDINGS = ('cls_token', 'pos_embed', 'relative_position_bias_table')
 
 
-def decays(name: str, param: Tensor) -> bool:
-    """Whether weight decay applies: not to 1-D parameters (norms, biases, layer scales), class
-    tokens, position embeddings and relative-position tables; mask tokens do decay (authors'
-    release)."""
-    return param.ndim > 1 and name.rpartition('.')[2] not in UNDECAYED
+def decays(name: str, param: Tensor, embeddings: bool = False) -> bool:
+    """Whether weight decay applies: to mask tokens and all else of more than one dimension, less
+    class tokens, position embeddings and relative-position tables unless ``embeddings``.
+
+    The authors' release spares 1-D parameters, class token and position embedding in pretraining
+    and classification, which have no relative positions; see :class:`.LayerDecayConstructor` for
+    its segmentation.
+    """
+    leaf = name.rpartition('.')[2]
+    return param.ndim > 1 and leaf != 'bias' and (embeddings or leaf not in EMBEDDINGS)
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

@@ -78,7 +78,7 @@ class TargetAwareDecoder(BaseModule):
         init_linears_(self)
         if isinstance(self.head, PatchProjection):
             self.head.reset_parameters()
-        nn.init.trunc_normal_(self.mask_token, std=0.02)
+        nn.init.trunc_normal_(self.mask_token, std=0.02, a=-0.02, b=0.02)
 
     def forward(
         self,

@@ -24,7 +24,7 @@ model = dict(
 train_dataloader = dict(batch_size=128)
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=0.75), optimizer=dict(lr=lr))
 param_scheduler = _base_.param_scheduler
-param_scheduler[0].update(start_factor=floor, end=warmup_epochs)
+param_scheduler[0].update(end=warmup_epochs)
 param_scheduler[1].update(eta_min_ratio=floor, begin=warmup_epochs, end=max_epochs)
 train_cfg = dict(max_epochs=max_epochs)
 custom_hooks = dict(total_batch=dict(total_batch_size=1024))

@@ -5,7 +5,7 @@
     tools/dist_test.sh configs/linear/bootmae_vitb_linear_90e.py CHECKPOINT 8
 
 Data       data/imagenet/{train,val}/<class>/<name>.JPEG, see _base_/datasets/imagenet_finetune.py
-Batch      16384 = 512 per GPU × 8 GPUs × 4 accumulated; BatchNorm sees the 512 of one GPU
+Batch      16384 = 1024 per GPU × 8 GPUs × 2 accumulated; BatchNorm sees the 1024 of one GPU
 Expect     66.1 % top-1 after 800 epochs of pretraining, 64.1 after 300 (Table 6)
 Model      the encoder stays as it is; average of the patch tokens, LayerNorm at its initial values,
            BatchNorm without affine, linear layer

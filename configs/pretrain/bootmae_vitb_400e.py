@@ -1,8 +1,8 @@
-"""BootMAE, ViT-B, 400 epochs on ImageNet-1K: a point of Fig. 3.
+"""BootMAE, ViT-B, 400 epochs on ImageNet-1K: between the lengths that the paper has.
 
     tools/dist_train.sh configs/pretrain/bootmae_vitb_400e.py 8
 
-Expect     the text states no number for this point; 84.0 % after 300 epochs, 84.2 after 800
+Expect     no number of the paper; 84.0 % after 300 epochs, 84.2 after 800
 Cost       400 / 800 × 734 A100 hours = 367 (see bootmae_vitb_800e.py)
 """
 

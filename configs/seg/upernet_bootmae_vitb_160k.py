@@ -9,10 +9,11 @@ Batch      16 = 2 per GPU × 8 GPUs; for n GPUs, train_dataloader.batch_size = 1
            accumulation: an iteration is an optimiser step, and batch norm sees all 16
 Start      --cfg-options model.backbone.init_cfg.checkpoint=PATH   another pretrained encoder
            --cfg-options model.backbone.init_cfg=None              from scratch
-Expect     49.1 mIoU, single scale (Table 7a)
-Test       sliding window 512, stride 341, single scale; tta_model and tta_pipeline are scales 0.5
-           to 1.75 with flip (tools/test.py --tta), and hold twelve score maps of a picture at
-           once: 12 × 150 classes × 4 bytes = 7.2 kB per pixel
+Expect     the paper's 49.1 mIoU (Table 7a) was measured in the form of
+           upernet_bootmae_vitb_160k_release.py
+Test       sliding window 512, stride 341, single scale; tta_model and tta_pipeline are short sides
+           of 512 to 896 with flip (tools/test.py --tta), and hold twelve score maps of a picture
+           at once: 12 × 150 classes × 4 bytes = 7.2 kB per pixel
 Memory     docs/dense_memory.md
 Own data   type='SegmentationFolders', data_root and metainfo.classes of both data sets, num_classes
            of both heads: docs/quick_start.md

@@ -152,17 +152,24 @@ def test_a_pretraining_model_is_what_its_name_says(config, no_weights):
     if (kind, change) == ('mae', ''):
         assert masks == []  # MAE draws its own
     else:
-        assert masks == ['RandomMasking' if change.endswith('random') else 'BlockwiseMasking']
+        random = change.endswith(('random', 'bootstrapped'))
+        assert masks == ['RandomMasking' if random else 'BlockwiseMasking']
     if kind == 'bootmae':
         assert isinstance(model.teacher, MomentumTeacher) and 'MomentumTeacherHook' in hooks
         return
-    assert 'MomentumTeacherHook' not in hooks and 'FeatureWeightHook' not in hooks
+    bootstrapped = change == 'bootstrapped'
+    assert ('MomentumTeacherHook' in hooks) == ('FeatureWeightHook' in hooks) == bootstrapped
     assert list(cfg.model.data_preprocessor.mean) == IMAGENET
     if not change:
         assert type(model).__name__ == 'MAE' and len(model.neck.decoder_blocks) == 8
         return
-    decoder = model.regressor if change.startswith('pixel') else model.predictor
-    assert [model.regressor, model.predictor].count(None) == 1
+    decoder = model.predictor if change.startswith('feature') else model.regressor
+    assert [model.regressor, model.predictor].count(None) == (0 if bootstrapped else 1)
+    assert isinstance(model.teacher, MomentumTeacher) == bootstrapped
+    if bootstrapped:  # BootMAE's predictor, without context
+        predictor = model.predictor
+        assert (len(predictor.blocks), predictor.embed.out_features) == (2, 768)
+        assert predictor.context_layer is None and model.pixel_head.norm == 'patch'
     assert (len(decoder.blocks), decoder.embed.out_features) == (8, 512)
     assert decoder.context_layer is None and not model.centre_weighting
     assert isinstance(model.teacher, FrozenTeacher) == change.startswith('feature')
@@ -176,7 +183,7 @@ def test_a_transfer_starts_from_what_its_name_says(run):
     cfg, name = load(PATHS.configs, run.config), run.name
     own = re.fullmatch(
         r'((?:bootmae|mae|dino|mocov3|beit|supervised)_vit[bl]_\d+e.*?)_'
-        r'(finetune_(?:100|50)e|linear_(?:90|50)e|upernet_160k|mask_rcnn_1x)',
+        r'(finetune_(?:100|50)e|linear_(?:90|50)e|upernet_160k(?:_release)?|mask_rcnn_1x)',
         name,
     )
     found = run.checkpoints(PATHS)
@@ -214,6 +221,7 @@ def test_a_baseline_changes_its_start_and_its_input_alone(folder, allowed):
         'linear_90e': 'linear/bootmae_vitb_linear_90e',
         'linear_50e': 'linear/bootmae_vitl_linear_50e',
         'upernet_160k': 'seg/upernet_bootmae_vitb_160k',
+        'upernet_160k_release': 'seg/upernet_bootmae_vitb_160k_release',
         'rcnn_1x': 'det/mask_rcnn_bootmae_vitb_1x',
     }
     checked = 0

@@ -136,11 +136,32 @@ class TestBoxes:
         if size in [(20, 1000), (1000, 20)]:
             assert draw_box(Scripted(too_large), size, AREAS, ASPECTS) == expected
 
-    def test_every_box_lies_in_the_image(self):
+    def test_a_box_that_fits_is_the_same_without_redrawing_and_one_that_does_not_is_cut(self):
+        """Against the rule of MAE's linear probe on the first draw alone."""
+        rng, (rows, columns) = np.random.default_rng(0), (375, 500)
+        cut = 0
+        for _ in range(500):
+            draws = rng.random((10, 4))
+            share, aspect, down, right = draws[0]
+            area, ratio = rows * columns * (0.08 + 0.92 * share), (3 / 4) * (16 / 9) ** aspect
+            width, height = round((area * ratio) ** 0.5), round((area / ratio) ** 0.5)
+            cut += width > columns or height > rows
+            width, height = min(width, columns), min(height, rows)
+            place = (
+                math.floor(down * (rows - height + 1)),
+                math.floor(right * (columns - width + 1)),
+            )
+            found = draw_box(Scripted(draws), (rows, columns), (0.08, 1), ASPECTS, redraw=False)
+            assert found == (*place, height, width)
+        # Too high where share > 3/4 · ratio, whose mean is (4/3 − 3/4) / ln(16/9): 26 % of draws.
+        assert cut / 500 == pytest.approx((1 - 0.75 * (7 / 12) / math.log(16 / 9)) / 0.92, abs=0.07)
+
+    @pytest.mark.parametrize('redraw', [True, False])
+    def test_every_box_lies_in_the_image(self, redraw):
         rng = np.random.RandomState(0)
         for size in [(1, 1), (1, 50), (50, 1), (2, 3), (31, 57)]:
             for _ in range(200):
-                top, left, height, width = draw_box(rng, size, (0.01, 1.0), (0.1, 10))
+                top, left, height, width = draw_box(rng, size, (0.01, 1.0), (0.1, 10), redraw)
                 assert 0 < height <= size[0] - top
                 assert 0 < width <= size[1] - left
                 assert min(top, left) >= 0
@@ -150,15 +171,15 @@ class TestTransform:
     def test_it_uses_its_own_numbers(self, monkeypatch):
         calls = []
 
-        def record(rng, size, areas, aspects):
-            calls.append((rng, size, areas, aspects))
+        def record(*args):
+            calls.append(args)
             return 1, 2, 30, 40
 
         monkeypatch.setattr(cropping, 'draw_box', record)
         image = photograph(50, 60)
-        transform = RandomCropFlip((16, 24), (0.3, 0.9), (0.5, 2), flip_prob=1)
+        transform = RandomCropFlip((16, 24), (0.3, 0.9), (0.5, 2), flip_prob=1, redraw=False)
         results = transform(dict(img=image))
-        assert calls == [(np.random, (50, 60), (0.3, 0.9), (0.5, 2))]
+        assert calls == [(np.random, (50, 60), (0.3, 0.9), (0.5, 2), False)]
         assert np.array_equal(results['img'], crop_flip(image, (1, 2, 30, 40), (16, 24), True))
         assert results['img_shape'] == (16, 24)
         assert results['flip'] is True

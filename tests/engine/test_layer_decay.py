@@ -96,12 +96,12 @@ def detector() -> nn.Module:
 MODELS = dict(classifier=classifier, segmentor=segmentor, detector=detector)
 
 
-def construct(model: nn.Module, rate: float = RATE):
+def construct(model: nn.Module, rate: float = RATE, **more):
     constructor = OPTIM_WRAPPER_CONSTRUCTORS.build(
         dict(
             type='LayerDecayConstructor',
             optim_wrapper_cfg=dict(optimizer=dict(type='AdamW', lr=BASE, weight_decay=DECAY)),
-            paramwise_cfg=dict(layer_decay_rate=rate),
+            paramwise_cfg=dict(layer_decay_rate=rate, **more),
         )
     )
     return constructor(model).optimizer
@@ -209,6 +209,21 @@ def test_mask_tokens_count_as_input_and_decay():
     model.backbone.mask_token = nn.Parameter(torch.zeros(1, 1, 16))
     found = settings(construct(model))
     assert found[id(model.backbone.mask_token)] == pytest.approx((BASE * RATE**5, DECAY))
+
+
+def test_the_releases_segmentation_decays_tokens_and_positions():
+    """Its rule: no decay for what has one dimension, is called bias, or has one of the bare names
+    pos_embed and cls_token, which no parameter of a segmentor has."""
+    model = segmentor()
+    plain, found = (settings(construct(model, **more)) for more in ({}, {'decay_embeddings': True}))
+    changed = set()
+    for name, param in model.named_parameters():
+        spared = param.ndim == 1 or name.endswith('.bias') or name in ('pos_embed', 'cls_token')
+        assert found[id(param)] == (plain[id(param)][0], 0 if spared else DECAY), name
+        if found[id(param)] != plain[id(param)]:
+            changed.add(name.removeprefix('backbone.'))
+    tables = {f'layers.{block}.attn.relative_position_bias_table' for block in range(BLOCKS)}
+    assert changed == {'cls_token', 'pos_embed', *tables}
 
 
 def test_the_shared_position_bias_of_mmpretrains_beit_has_the_full_rate():

@@ -125,14 +125,15 @@ def shrink_seg(cfg: Config, work_dir: Path) -> None:
     shrink_run(cfg, work_dir)
     cfg.train_cfg.update(max_iters=2, val_interval=2)
     cfg.default_hooks.checkpoint.interval = 2
-    cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = 1
+    cfg.param_scheduler[0].end = 1
     cfg.param_scheduler[1].end = 2
 
 
 def shrink_step(step: ConfigDict) -> None:
     """A step of a segmentation pipeline at an eighth of its size."""
     for name in {'scale', 'crop_size'} & step.keys():
-        step[name] = tuple(length // 8 for length in step[name])
+        size = step[name]
+        step[name] = size // 8 if isinstance(size, int) else tuple(side // 8 for side in size)
 
 
 def tiny_det(root: Path, work_dir: Path, name: str = 'det/mask_rcnn_bootmae_vitb_1x') -> Config:

@@ -1,5 +1,7 @@
 """The target-aware decoder: order of tokens, what it is handed, what it computes."""
 
+import math
+
 import pytest
 import torch
 
@@ -54,10 +56,22 @@ def test_regressor_and_predictor_differ_by_config_only():
     latent, context, ids = inputs()
     predictor = build(embed_dims=None, out_channels=24, out_patch_size=1)
     assert predictor(latent, context, ids).shape == (2, 12, 24)
-    assert predictor.mask_token.std().item() == pytest.approx(0.02, rel=0.5)
     assert predictor.head.weight.abs().max().item() == pytest.approx((6 / 48) ** 0.5, rel=0.05)
     regressor = build()
     assert regressor.head.weight.abs().max().item() == pytest.approx(192**-0.5, rel=0.05)
+
+
+def test_mask_tokens_start_as_in_the_release():
+    """Normal of deviation 0.02 cut at one deviation: 0.02 · √(1 − 2 φ(1) / (2 Φ(1) − 1)) is left."""
+    decoder = build()
+    decoder.mask_token = torch.nn.Parameter(torch.zeros(1, 1, 50_000))
+    decoder.init_weights()
+    token = decoder.mask_token.detach()
+    assert token.abs().max().item() <= 0.02
+    density = math.exp(-0.5) / math.sqrt(2 * math.pi)
+    expected = 0.02 * math.sqrt(1 - 2 * density / math.erf(math.sqrt(0.5)))
+    assert expected == pytest.approx(0.0108, abs=1e-5)
+    assert token.std().item() == pytest.approx(expected, rel=0.02)
 
 
 @pytest.mark.parametrize('wrong', [dict(depth=0), dict(embed_dims=2)])

@@ -6,13 +6,14 @@ from .runs import Run
 
 
 class Metric(NamedTuple):
-    """How a score is called, its name in mmengine's log, the factor that gives the table's unit,
-    and that unit."""
+    """How a score is called, its name in mmengine's log ('' for what is computed from others), the
+    factor that gives the table's unit, that unit, and how many decimals are shown."""
 
     title: str
     key: str
     factor: float
     unit: str
+    digits: int = 1
 
 
 TOP1 = Metric('fine-tuned', 'accuracy/top1', 1, '% top-1')
@@ -20,7 +21,11 @@ LINEAR = Metric('linear', 'accuracy/top1', 1, '% top-1')
 MIOU = Metric('mIoU', 'mIoU', 1, 'mIoU')
 BOX = Metric('box AP', 'coco/bbox_mAP', 100, 'box AP')
 MASK = Metric('mask AP', 'coco/segm_mAP', 100, 'mask AP')
-SECONDS = Metric('seconds', 'time', 1, 's')
+MEAN_ACCURACY = Metric('mAcc', 'mAcc', 1, 'mAcc', 2)
+PIXEL_ACCURACY = Metric('aAcc', 'aAcc', 1, 'aAcc', 2)
+SECONDS = Metric('seconds', 'time', 1, 's', 3)
+SPEED_UP = Metric('speed-up', '', 1, '×', 2)
+HOURS = Metric('hours of pretraining', '', 1, 'h', 2)
 
 
 class Score(NamedTuple):
@@ -31,11 +36,13 @@ class Score(NamedTuple):
         paper: The paper's value; None where its text states none.
         run: The full run that gives it; None for a number that the paper quotes from elsewhere and
             that no config of ours stands for.
+        over: The run whose seconds a speed-up divides by those of ``run``.
     """
 
     metric: Metric
     paper: float | None
     run: Run | None
+    over: Run | None = None
 
 
 class Row(NamedTuple):
@@ -49,7 +56,7 @@ class Table(NamedTuple):
     """A table of the paper, or one more of ours.
 
     Args:
-        name: Name of the table on the command line: '4a', 'fig3'.
+        name: Name of the table on the command line: '4a', 'fig3', 'sec4.3'.
         title: What it shows.
         header: Headers of the first cells.
         rows: Its rows.
@@ -72,8 +79,9 @@ class Table(NamedTuple):
         """Name and title for people."""
         if self.beyond:
             return f'Beyond the paper: {self.title}'
-        number = self.name.removeprefix('fig')
-        return f'{"Table" if number == self.name else "Fig."} {number}: {self.title}'
+        kinds = {'fig': 'Fig.', 'sec': 'Section', '': 'Table'}
+        prefix = next(prefix for prefix in kinds if self.name.startswith(prefix))
+        return f'{kinds[prefix]} {self.name.removeprefix(prefix)}: {self.title}'
 
     @property
     def scores(self) -> list[Score]:

@@ -13,7 +13,7 @@ from .cells import Table
 from .launching import typed, with_origins
 from .paper import TABLES
 from .records import read_records
-from .runs import KINDS, REDUCED, Paths, is_pretraining
+from .runs import KINDS, REDUCED, Paths
 
 INTRODUCTION = """# The paper's tables, and ours
 
@@ -23,9 +23,9 @@ python tools/reproduce.py run 2     # run them; --budget reduced: at the size of
 python tools/reproduce.py pages     # write this page; do not edit it
 ```
 
-Ours come from the logs of runs: [commands and runs](../results/README.md). A dash: not run. In
-brackets: the paper quotes the number. *In italics*: run at the size of a demo. Such numbers compare
-with each other only, so two columns give each row's difference to the row of reference.
+Ours come from the logs of runs; [configs, commands and runs](../results/README.md). A dash: not
+run. In brackets: the paper quotes the number. *In italics*: run at the size of a demo. Such numbers
+compare with each other only, so two columns give each row's difference to the row of reference.
 
 ± is the standard deviation over as many seeds as stand in brackets; each pretrains anew. Pairs of
 rows are undecided where they are closer than twice the standard error of their difference.
@@ -55,9 +55,15 @@ def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def shown(
     header: tuple[str, ...], rows: list[tuple[str, ...]]
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """A table as a page has it: marks in place of the status, and no column without a number."""
+    """A table as a page has it: marks in place of the status, no column without a number, and none
+    that has the same score in every row."""
     marks = {('paper', tables.QUOTED): '({})', ('ours', tables.SMALL): '*{}*'}
-    kept = [k for k in range(len(header) - 1) if any(row[k] != '–' for row in rows)]
+    columns = {k: {row[k] for row in rows} for k in range(len(header) - 1)}
+    kept = [
+        k
+        for k, found in columns.items()
+        if found != {'–'} and not (header[k] == 'score' and len(found) == 1)
+    ]
     return tuple(header[k] for k in kept), [
         tuple(marks.get((header[k], row[-1]), '{}').format(row[k]) for k in kept) for row in rows
     ]
@@ -66,12 +72,16 @@ def shown(
 def remarks(table: Table, records: tables.Records) -> list[str]:
     """What has to be said of a table, and how far small runs order its rows as the paper does."""
     said = [table.note] if table.note else []
+    metrics = {score.metric for score in table.scores}
+    if len(metrics) == 1:
+        said.append('Scores: {0.title}, {0.unit}.'.format(*metrics))
     references = ' or '.join(', '.join(table.rows[index].cells) for index in table.references)
     said.append(f'Reference: {references}.')
     for name, pairs in tables.agreement(table, records, REDUCED).items():
+        by = f' by {name}' if len(metrics) > 1 else ''
         said.append(
-            f'Pairs of rows by {name}, reduced: {pairs.alike} as in the paper, {pairs.reversed} '
-            f'the other way round, {pairs.undecided} undecided.'
+            f'Pairs in italics{by}: {pairs.alike} as in the paper, {pairs.reversed} reversed, '
+            f'{pairs.undecided} undecided.'
         )
     return said
 
@@ -84,7 +94,6 @@ def reproduction_page(paths: Paths) -> str:
         cells = markdown(*shown(*tables.rows_of(table, records)))
         parts.append(f'\n## {table.heading}\n\n{cells}\n')
         parts.append(f'\n{" ".join(remarks(table, records))}\n')
-        parts.append(f'\nConfigs: {links(table, paths)}\n')
     return ''.join(parts)
 
 
@@ -116,16 +125,6 @@ def spent(records: tables.Records, paths: Paths) -> str:
         f'\nAt the reduced budget, {len(hours)} runs took {sum(hours):.2f} hours of processor '
         f'time{beyond}; [how they are read](reduced_study.md).\n'
     )
-
-
-def links(table: Table, paths: Paths) -> str:
-    """The configs of a table's runs and of the pretrainings that they start from, each once."""
-    configs = dict.fromkeys(
-        config
-        for run in table.runs
-        for config in (*filter(is_pretraining, run.starts(paths)), run.config)
-    )
-    return ', '.join(f'[{Path(config).name}](../configs/{config}.py)' for config in configs)
 
 
 def commands(table: Table, paths: Paths) -> str:
@@ -164,7 +163,7 @@ def call(kind: str) -> str:
 def describe(path: Path) -> tuple[str, dict[str, str]]:
     """The first sentence of a config's docstring, and its facts ('Expect', 'Cost', ...)."""
     text = ast.get_docstring(ast.parse(path.read_text())) or ''
-    title = ' '.join(text.split('\n\n')[0].split())
+    title = ' '.join(text.split('\n\n')[0].split()).partition('. ')[0].rstrip('.')
     facts = {}
     for found in re.finditer(r'^([A-Z]\w+)  +(.+(?:\n {5,}\S.*)*)', text, re.MULTILINE):
         facts[found[1]] = ' '.join(found[2].split())

@@ -150,14 +150,21 @@ def shrink_schedule(cfg: Config, epochs: int) -> None:
 # Transfer
 
 
+FORM = ('relative_position_bias', 'layer_scale_init_value', 'train_pos_embed')  # of an encoder
+
+
 def transfer(cfg: Config, full: Config, run: Run, paths: Paths) -> None:
-    """Turn the demo's transfer into that of a row: where it starts, and how pictures are
-    normalised."""
+    """Turn the demo's transfer into that of a row: where it starts, its encoder's form, what decays
+    and how pictures are normalised."""
     if full.model.backbone.get('init_cfg'):
         checkpoint = origin_checkpoint(run, paths)
         cfg.model.backbone.init_cfg = dict(type='PretrainedEncoder', checkpoint=checkpoint)
     else:
         cfg.model.backbone.init_cfg = None
+    backbone = full.model.backbone
+    cfg.model.backbone.update({name: backbone[name] for name in FORM if name in backbone})
+    if 'decay_embeddings' in (full.optim_wrapper.get('paramwise_cfg') or {}):
+        cfg.optim_wrapper.paramwise_cfg.decay_embeddings = True
     normalisation = full.model.data_preprocessor
     cfg.model.data_preprocessor.update(mean=normalisation.mean, std=normalisation.std)
 

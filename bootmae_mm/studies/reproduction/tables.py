@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from .cells import SECONDS, Row, Score, Table
+from .cells import HOURS, SECONDS, SPEED_UP, Metric, Row, Score, Table
 from .runs import FULL, REDUCED, Run
 
 Records = Mapping[Run, dict]
@@ -45,14 +45,29 @@ def runs_of(records: Records, run: Run | None, budget: str) -> list[Run]:
 def ours(records: Records, score: Score, budget: str | None = None) -> Ours | None:
     """Our value of a cell: of full runs where there are some, else of reduced ones."""
     for candidate in (budget,) if budget else (FULL, REDUCED):
-        runs = runs_of(records, score.run, candidate)
-        title = score.metric.title
-        values = tuple(
-            records[run]['scores'][title] for run in runs if title in records[run]['scores']
-        )
+        if score.metric is SPEED_UP:
+            values = speed_ups(records, score, candidate)
+        else:
+            values = measured(records, score.run, score.metric, candidate)
         if values:
             return Ours(values, candidate)
     return None
+
+
+def measured(records: Records, run: Run | None, metric: Metric, budget: str) -> tuple[float, ...]:
+    """What was measured in a run, for each seed that has it."""
+    kept = (records[each] for each in runs_of(records, run, budget))
+    if metric is HOURS:
+        return tuple(record['hours'] for record in kept)
+    return tuple(
+        record['scores'][metric.title] for record in kept if metric.title in record['scores']
+    )
+
+
+def speed_ups(records: Records, score: Score, budget: str) -> tuple[float, ...]:
+    """How many times as fast as the mean of the other run's seeds each seed is."""
+    base, own = (measured(records, run, SECONDS, budget) for run in (score.over, score.run))
+    return tuple(statistics.mean(base) / seconds for seconds in own) if base else ()
 
 
 def status(found: Ours | None, score: Score) -> str:
@@ -94,7 +109,7 @@ def comparison(
     full = found.mean if found and found.budget == FULL else None
     return (
         number(score.paper, score),
-        found.shown(digits(score)) if found else '–',
+        found.shown(score.metric.digits) if found else '–',
         signed(minus(full, score.paper), score),
         signed(minus(score.paper, reference and reference.paper), score),
         signed(minus(found and found.mean, base and base.mean), score),
@@ -112,19 +127,14 @@ def minus(first: float | None, second: float | None) -> float | None:
     return None if first is None or second is None else first - second
 
 
-def digits(score: Score) -> int:
-    """Decimals of a score, as the paper prints it."""
-    return 3 if score.metric is SECONDS else 1
-
-
 def number(value: float | None, score: Score) -> str:
     """A number of the paper."""
-    return '–' if value is None else f'{value:.{digits(score)}f}'
+    return '–' if value is None else f'{value:.{score.metric.digits}f}'
 
 
 def signed(value: float | None, score: Score) -> str:
     """A difference."""
-    return '–' if value is None else f'{value:+.{digits(score)}f}'
+    return '–' if value is None else f'{value:+.{score.metric.digits}f}'
 
 
 class Agreement(NamedTuple):

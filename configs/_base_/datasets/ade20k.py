@@ -29,8 +29,8 @@ test_pipeline = [
     check_labels,
     dict(type='PackSegInputs'),
 ]
-# Multi-scale and flip. The ratios are those of the test size above, as in the authors' release;
-# mmseg's own pipeline multiplies the picture's size and never resizes to 512.
+# Multi-scale and flip, as in the authors' release: ratios of the short side of 512, but none below
+# 512 (so that three of the six are 512), and no limit of the long one.
 ratios = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -38,7 +38,7 @@ tta_pipeline = [
         type='TestTimeAug',
         transforms=[
             [
-                dict(type='Resize', scale=(int(2048 * r), int(512 * r)), keep_ratio=True)
+                dict(type='ResizeShortestEdge', scale=max(512, int(512 * r)), max_size=10**6)
                 for r in ratios
             ],
             [dict(type='RandomFlip', prob=float(flip)) for flip in (False, True)],

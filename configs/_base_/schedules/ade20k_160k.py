@@ -12,9 +12,10 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=4e-4, betas=(0.9, 0.999), weight_decay=0.05, fused=True),
     clip_grad=dict(max_norm=3),  # authors' release; the paper names none
 )
+# The warm-up multiplies a decay that begins with it (authors' release).
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-6, begin=0, end=warmup_iters, by_epoch=False),
-    dict(type='PolyLR', power=1.0, eta_min=0.0, begin=warmup_iters, end=max_iters, by_epoch=False),
+    dict(type='PolyLR', power=1.0, eta_min=0.0, begin=0, end=max_iters, by_epoch=False),
 ]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=interval)
 val_cfg = dict(type='ValLoop')

@@ -1,8 +1,8 @@
 """Fine-tuning schedule: AdamW with layer-wise decay, linear warm-up, one cosine, weight EMA.
 
 Learning rates are absolute, at the total batch stated. Every depth has its own learning rate, and
-warm-up and cosine scale with it: a depth of rate s · lr ends at s · 1e-6, as in the release. Where
-the warm-up starts is not stated; here it starts where the cosine ends.
+warm-up and cosine scale with it: a depth of rate s · lr starts at 0 and ends at s · 1e-6, as in the
+release.
 """
 
 max_epochs = 100
@@ -20,7 +20,7 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(
         type='LinearLR',
-        start_factor=floor,
+        start_factor=1e-6,
         begin=0,
         end=warmup_epochs,
         by_epoch=True,

@@ -21,7 +21,6 @@ optim_wrapper = dict(
     optimizer=dict(lr=lr, betas=(0.9, 0.95), weight_decay=0.3),
 )
 param_scheduler = _base_.param_scheduler
-param_scheduler[0].update(start_factor=floor)
 param_scheduler[1].update(eta_min_ratio=floor, end=max_epochs)
 train_cfg = dict(max_epochs=max_epochs)
 custom_hooks = dict(total_batch=dict(total_batch_size=4096), ema=dict(momentum=1 - 0.9999))

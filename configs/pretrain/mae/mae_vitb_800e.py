@@ -1,4 +1,4 @@
-"""MAE, ViT-B, 800 epochs on ImageNet-1K: the baseline of Tables 1, 5, 6, 7 and 9, mmpretrain's
+"""MAE, ViT-B, 800 epochs on ImageNet-1K: the baseline of Tables 1, 6, 7 and 9, mmpretrain's
 own MAE with the data, the schedule and the runtime of BootMAE.
 
     tools/dist_train.sh configs/pretrain/mae/mae_vitb_800e.py 8

@@ -3,8 +3,8 @@
     tools/dist_train.sh configs/seg/baselines/beit_vitb_800e_upernet_160k.py 8
 
 Expect     47.1 mIoU
-Input      normalised by 127.5, as in its pretraining; relative positions only, so the encoder gets
-           a relative position bias and layer scale
+Form       BEiT's own: relative positions, layer scale, no position embedding
+Input      normalised by 127.5, as in its pretraining
 Start      put the pretrained weights there yourself: they are not ours
 """
 

@@ -1,10 +1,9 @@
-"""UperNet on ADE20K from other ViT-Bs: MAE, MoCo v3, supervised.
+"""UperNet on ADE20K from other ViT-Bs: MAE, MoCo v3, supervised. Plain, as the paper describes it.
 
     tools/dist_train.sh configs/seg/baselines/mae_vitb_upernet_160k.py 8 \\
         --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/mae_vitb_800e/epoch_800.pth
 
-Expect     47.6 mIoU after 800 epochs of MAE, 48.1 after 1600; MoCo v3 47.3, supervised 47.4
-           (Table 7a)
+Expect     the paper's numbers were measured in the form of mae_vitb_upernet_160k_release.py
 Input      normalised by ImageNet's mean and deviation, as in the pretraining of all of these
 Start      MoCo v3 and the supervised one are not ours: put their weights into checkpoints/ yourself
 """

@@ -69,7 +69,9 @@ def test_metafiles_say_what_the_config_says(name: str) -> None:
         ('finetune/bootmae_vitb_finetune_100e', [84.2]),
         ('finetune/baselines/mae_vitb_finetune_100e', [83.4]),
         ('det/baselines/mae_vitb_mask_rcnn_1x', [46.8, 41.9]),
-        ('seg/baselines/scratch_vitb_upernet_160k', []),
+        ('seg/upernet_bootmae_vitb_160k', []),
+        ('seg/upernet_bootmae_vitb_160k_release', [49.1]),
+        ('seg/baselines/mae_vitb_upernet_160k_release', [47.6]),
     ],
 )
 def test_results_are_those_of_the_start_that_the_config_names(name: str, values: list) -> None:

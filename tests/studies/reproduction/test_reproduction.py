@@ -19,6 +19,7 @@ from mmengine.config import Config
 
 from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.studies.reproduction import (
+    cells,
     launching,
     logs,
     pages,
@@ -523,10 +524,44 @@ def test_a_row_is_compared_with_the_reference_of_its_own_encoder():
 
 
 def test_headings_of_tables():
-    headings = [paper.TABLES[name].heading for name in ('4a', 'fig3', 'masks')]
+    headings = [paper.TABLES[name].heading for name in ('4a', 'fig3', 'sec4.3', 'masks')]
     assert [heading.partition(':')[0] for heading in headings] == [
-        'Table 4a', 'Fig. 3', 'Beyond the paper',
+        'Table 4a', 'Fig. 3', 'Section 4.3', 'Beyond the paper',
     ]  # fmt: skip
+
+
+def test_a_speed_up_is_the_quotient_of_two_runs_seconds():
+    """Of the mean of the other's seeds; 0.480 / 0.400 = 1.2 and 0.480 / 0.500 = 0.96."""
+    own, base = Run('pretrain/own'), Run('pretrain/base')
+    seconds = {own: [0.4, 0.5], base: [0.47, 0.49]}
+    found = {
+        run._replace(budget=REDUCED, seed=seed): {'scores': {'seconds': value}}
+        for run, values in seconds.items()
+        for seed, value in enumerate(values)
+    }
+    score = Score(cells.SPEED_UP, 1.16, own, over=base)
+    assert tables.ours(found, score).values == pytest.approx((1.2, 0.96))
+    assert tables.ours(found, score).shown(score.metric.digits).startswith('1.08 ±')
+    without_base = {run: record for run, record in found.items() if run.config == own.config}
+    assert tables.ours(without_base, score) is None
+
+
+def test_the_hours_of_a_run_are_those_of_its_record():
+    run = Run('pretrain/own')
+    found = {run: {'scores': {}, 'hours': 18.25}}
+    assert tables.ours(found, Score(cells.HOURS, 18, run)).values == (18.25,)
+    assert tables.ours({}, Score(cells.HOURS, 18, run)) is None
+
+
+def test_a_score_that_all_rows_share_is_said_once():
+    [table] = paper.select(['2'])
+    header, rows = pages.shown(*tables.rows_of(table, {}))
+    assert header == ('regressor', 'predictor', 'paper', 'paper, to reference')
+    assert rows[0] == ('no', 'no', '83.6', '-0.4')
+    assert 'Scores: fine-tuned, % top-1.' in pages.remarks(table, {})
+    [table] = paper.select(['7b'])
+    assert 'score' in pages.shown(*tables.rows_of(table, {}))[0]
+    assert not any('Scores' in said for said in pages.remarks(table, {}))
 
 
 def test_a_number_and_its_spread_are_not_broken_over_lines():
@@ -589,8 +624,8 @@ def test_a_line_says_where_a_number_comes_from():
 
 def test_tables_are_chosen_by_name():
     assert [table.name for table in paper.select(['4', 'fig3'])] == ['4a', '4b', 'fig3']
-    assert [table.name for table in paper.select(['all'])][-2:] == ['fig3', 'masks']
-    assert len(paper.select(['all'])) == 12 + 1  # the paper's and ours
+    assert [table.name for table in paper.select(['all'])][-3:] == ['fig3', 'sec4.3', 'masks']
+    assert len(paper.select(['all'])) == 13 + 1  # the paper's and ours
     with pytest.raises(ValueError, match="found '10'"):
         paper.select(['10'])
 
@@ -618,7 +653,7 @@ def test_a_stale_page_is_found_and_written(tmp_path):
     assert pages.write_pages(paths, check=False, say=str) == 0
     assert pages.write_pages(paths, check=True, say=str) == 0
     page = (paths.configs / 'seg/README.md').read_text()
-    assert '| [one](one.py) | What it is. | 49.1 mIoU, single scale |' in page
+    assert '| [one](one.py) | What it is | 49.1 mIoU, single scale |' in page
     config.write_text('"""What it was."""\n')
     assert pages.write_pages(paths, check=True, say=str) == 1
 
@@ -783,6 +818,16 @@ def test_a_reduced_mae_has_neither_our_masks_nor_our_hooks(paths):
     frozen = Run('pretrain/mae/mae_vitb_300e_feature_block', REDUCED, 1)
     teacher = reduced_config(frozen, paths).model.teacher
     assert teacher.checkpoint == str(paths.work / 'reduced/mae_vitb_800e_seed1/epoch_11.pth')
+
+
+def test_a_reduced_segmentation_has_its_row_s_form(paths):
+    """Relative positions, layer scale, a trained embedding, and what decays."""
+    name = 'seg/baselines/scratch_vitb_upernet_160k'
+    plain, release = (reduced_config(Run(f'{name}{end}'), paths) for end in ('', '_release'))
+    added = dict(relative_position_bias=True, layer_scale_init_value=1.0, train_pos_embed=True)
+    assert release.model.backbone == {**plain.model.backbone, **added}
+    assert plain.optim_wrapper.paramwise_cfg == dict(layer_decay_rate=0.7)
+    assert release.optim_wrapper.paramwise_cfg == dict(layer_decay_rate=0.7, decay_embeddings=True)
 
 
 @pytest.mark.parametrize(
