@@ -62,7 +62,7 @@ def test_regressor_and_predictor_differ_by_config_only():
 
 
 def test_mask_tokens_start_as_in_the_release():
-    """Normal of deviation 0.02 cut at one deviation: 0.02 · √(1 − 2 φ(1) / (2 Φ(1) − 1)) is left."""
+    """Normal, cut at one deviation of 0.02: √(1 − 2 φ(1) / (2 Φ(1) − 1)) of it is left."""
     decoder = build()
     decoder.mask_token = torch.nn.Parameter(torch.zeros(1, 1, 50_000))
     decoder.init_weights()
