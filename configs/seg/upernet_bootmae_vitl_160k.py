@@ -1,8 +1,8 @@
-"""UperNet, ViT-L, 160k iterations on ADE20K. The paper segments with ViT-B alone: no number to
-expect, and these settings are ours, untested at full length.
+"""UperNet, ViT-L, 160k iterations on ADE20K: our settings, untested at full length.
 
     tools/dist_train.sh configs/seg/upernet_bootmae_vitl_160k.py 8
 
+Expect     no number of the paper, which segments with ViT-B alone
 Blocks     8, 12, 16, 24 of 24, the same thirds as blocks 4, 6, 8, 12 of 12
 Decay      0.65^(13 / 25) = 0.80 per block, so that the patch embedding learns as slowly as ViT-B's
 Rate       4e-4 × 0.6 = 2.4e-4: in the paper's fine-tuning, ViT-L's rate per image

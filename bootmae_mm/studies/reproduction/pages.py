@@ -13,7 +13,7 @@ from .cells import Table
 from .launching import typed, with_origins
 from .paper import TABLES
 from .records import read_records
-from .runs import KINDS, REDUCED, Paths
+from .runs import KINDS, REDUCED, Paths, is_pretraining
 
 INTRODUCTION = """# The paper's tables, and ours
 
@@ -23,9 +23,9 @@ python tools/reproduce.py run 2     # run them; --budget reduced: at the size of
 python tools/reproduce.py pages     # write this page; do not edit it
 ```
 
-Ours come from the logs of runs; [configs, commands and runs](../results/README.md). A dash: not
-run. In brackets: the paper quotes the number. *In italics*: run at the size of a demo. Such numbers
-compare with each other only, so two columns give each row's difference to the row of reference.
+Ours come from the logs of runs: [commands and runs](../results/README.md). A dash: not run. In
+brackets: the paper quotes the number. *In italics*: run at the size of a demo. Such numbers compare
+with each other only, so two columns give each row's difference to the row of reference.
 
 ± is the standard deviation over as many seeds as stand in brackets; each pretrains anew. Pairs of
 rows are undecided where they are closer than twice the standard error of their difference.
@@ -40,6 +40,11 @@ TITLES = dict(
     pretrain='Pretraining', finetune='Fine-tuning on ImageNet-1K',
     linear='Linear probes on ImageNet-1K',
     seg='Segmentation, UperNet on ADE20K', det='Detection, Mask R-CNN on COCO',
+)  # fmt: skip
+BELOW = dict(
+    ablations='BootMAE with one thing changed, Tables 2, 4, 5 and 8, and masks and pixel targets.',
+    mae='MAE, and what the paper changes in it, Tables 1, 3, 5 and 9.',
+    baselines="other projects' encoders, and none, with their input and form.",
 )  # fmt: skip
 
 
@@ -94,6 +99,7 @@ def reproduction_page(paths: Paths) -> str:
         cells = markdown(*shown(*tables.rows_of(table, records)))
         parts.append(f'\n## {table.heading}\n\n{cells}\n')
         parts.append(f'\n{" ".join(remarks(table, records))}\n')
+        parts.append(f'\nConfigs: {links(table, paths)}\n')
     return ''.join(parts)
 
 
@@ -127,23 +133,38 @@ def spent(records: tables.Records, paths: Paths) -> str:
     )
 
 
+def links(table: Table, paths: Paths) -> str:
+    """The configs of a table's runs and of the pretrainings that they start from, each once."""
+    configs = dict.fromkeys(
+        config
+        for run in table.runs
+        for config in (*filter(is_pretraining, run.starts(paths)), run.config)
+    )
+    return ', '.join(f'[{Path(config).name}](../configs/{config}.py)' for config in configs)
+
+
 def commands(table: Table, paths: Paths) -> str:
     """The command of every run of a table, on 8 GPUs."""
     return '\n'.join(typed(run, paths, gpus=8) for run in table.runs)
 
 
 def folder_page(kind: str, paths: Paths) -> str:
-    """The README of a config folder: every config with its title, what to expect and its cost."""
-    rows = []
-    for path in sorted((paths.configs / kind).rglob('*.py'), key=lambda p: (len(p.parts), p)):
+    """The README of a config folder: every config with its title and what to expect; those of the
+    folders below it, which are rows of tables, by their number."""
+    folder, rows = paths.configs / kind, []
+    for path in sorted(folder.glob('*.py')):
         title, facts = describe(path)
-        link = f'[{path.stem}]({path.relative_to(paths.configs / kind)})'
-        rows.append((link, title, facts.get('Expect', '–')))
+        rows.append((f'[{path.stem}]({path.name})', title, facts.get('Expect', '–')))
+    more = [
+        f'- [`{below.name}/`]({below.name}), {len(list(below.glob("*.py")))} configs: '
+        f'{BELOW[below.name]}\n'
+        for below in sorted(path for path in folder.iterdir() if path.is_dir())
+    ]
     return (
         f'# {TITLES[kind]}\n\n{call(kind)}\n'
         "The numbers to expect are the paper's; [ours](../../docs/reproduction.md). "
         'Made by `python tools/reproduce.py pages`.\n\n'
-        f'{markdown(("config", "what", "expect"), rows)}\n'
+        f'{markdown(("config", "what", "expect"), rows)}\n\n{"".join(more)}'
     )
 
 

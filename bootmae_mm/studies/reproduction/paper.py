@@ -328,8 +328,8 @@ SECTION_4_3 = Table(
         ),
     ),
     references=(0,),
-    note="The paper's hours are those of 16 V100s. Ours are comparable with each other only, and "
-    'if both ran on the same machine.',
+    note="The paper's hours are those of 16 V100s; those in italics of one processor. They compare "
+    'with each other only, if both ran on the same machine.',
 )  # fmt: skip
 JOINT_800 = Run(FINETUNE, start='pretrain/ablations/bootmae_vitb_800e_joint_random')
 MASKS = Table(

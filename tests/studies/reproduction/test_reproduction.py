@@ -548,8 +548,10 @@ def test_a_speed_up_is_the_quotient_of_two_runs_seconds():
 
 def test_the_hours_of_a_run_are_those_of_its_record():
     run = Run('pretrain/own')
-    found = {run: {'scores': {}, 'hours': 18.25}}
-    assert tables.ours(found, Score(cells.HOURS, 18, run)).values == (18.25,)
+    record = {'scores': {}, 'hours': 18.25, 'cpu_hours': 3.5}
+    for budget, hours in ((FULL, 18.25), (REDUCED, 3.5)):
+        found = {run._replace(budget=budget): record}
+        assert tables.ours(found, Score(cells.HOURS, 18, run)).values == (hours,)
     assert tables.ours({}, Score(cells.HOURS, 18, run)) is None
 
 
@@ -654,6 +656,7 @@ def test_a_stale_page_is_found_and_written(tmp_path):
     assert pages.write_pages(paths, check=True, say=str) == 0
     page = (paths.configs / 'seg/README.md').read_text()
     assert '| [one](one.py) | What it is | 49.1 mIoU, single scale |' in page
+    assert '- [`baselines/`](baselines), 5 configs: other' in page
     config.write_text('"""What it was."""\n')
     assert pages.write_pages(paths, check=True, say=str) == 1
 
