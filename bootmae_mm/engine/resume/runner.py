@@ -31,6 +31,7 @@ class ResumableRunner(Runner):
     - Weights are loaded completely or not at all, and no code in a file is run.
     - Schedules by epochs are turned into schedules by optimiser steps, not batches: they do not
       depend on how many batches are accumulated, and a run may go on with another number.
+    - The config kept in the work directory is that of the run: a start that is refused leaves it.
     - What is evaluated on is read to the last file, or not at all.
     - Custom hooks may have names as default hooks do, and any hook by name may be None: left out.
     """
@@ -51,6 +52,11 @@ class ResumableRunner(Runner):
         super().register_default_hooks(
             {name: hook for name, hook in hooks if hook is not None or name in DEFAULT_HOOKS}
         )
+
+    def dump_config(self) -> None:
+        """Write the config into the work directory; to go on with a run, once that is allowed."""
+        if not self._resume:
+            super().dump_config()
 
     def build_param_scheduler(self, scheduler):
         """Schedulers; one by epochs that is to be by iterations becomes one by optimiser steps."""
@@ -141,6 +147,7 @@ class ResumableRunner(Runner):
         path = self._newest_checkpoint()
         if path is None:
             self.logger.info(f'Nothing to go on from in {self.work_dir}: a new run.')
+            super().dump_config()
             return
         self.resume(path)
 
@@ -164,6 +171,7 @@ class ResumableRunner(Runner):
         """
         meta = read_checkpoint(filename, mmap=True)['meta']
         self._check_settings(meta, filename)
+        super().dump_config()
         super().resume(filename, *args, **kwargs)
         self.train_loop._iter = meta['optimizer_steps'] * accumulated_batches(self)
         states = meta['random_states']
@@ -196,8 +204,9 @@ class ResumableRunner(Runner):
         if relevant and not self.cfg.get('accept_changes'):
             raise ValueError(
                 f'Expected the settings that {filename!r} was written with, found '
-                f'{len(relevant)} that change the result ({_listed(relevant)}); undo them, start '
-                'in another work directory, or go on with --accept-changes.'
+                f'{len(relevant)} that change the result ({_listed(relevant)}); undo them (the '
+                f"run's own config is kept in {self.work_dir!r}), start in another work directory, "
+                'or go on with --accept-changes.'
             )
         if relevant:
             self.logger.warning(f'Going on with a changed run: {_listed(relevant)}.')

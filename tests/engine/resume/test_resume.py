@@ -250,9 +250,13 @@ class TestOtherSettings:
             cfg.optim_wrapper.optimizer.lr = 2e-3
 
         said = 'found 1 that change the result .*optimizer.lr: 0.001 -> 0.002.*accept-changes'
+        kept = {path: path.read_text() for path in begun.glob('*.py')}
+        assert len(kept) == 1
         with pytest.raises(ValueError, match=said):
             self.resumed(folder, edit)
+        assert {path: path.read_text() for path in begun.glob('*.py')} == kept
         assert self.resumed(folder, edit, accept=True).iter == 5
+        assert any('lr=0.002' in path.read_text() for path in begun.glob('*.py'))
 
     def test_what_does_not_is_named_only(self, folder, begun):
         def edit(cfg):
