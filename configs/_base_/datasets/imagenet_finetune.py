@@ -7,8 +7,9 @@ Classes of your own: the same folders, their place in ``dataset=dict(data_root=�
 number in the model, twice.
 
 The release augments with timm; here are mmpretrain's names for the same. Colours are those of the
-image as loaded (BGR, 0 to 255): 127.5 is the mean, padding is its round, 128. One thing differs:
-erased areas are filled with noise before the image is normalised, so it is clipped to 0 … 255.
+image as loaded (BGR, 0 to 255): 127.5 is the mean, padding is its round, 128. Two things differ:
+the operations are OpenCV's instead of Pillow's, and erased areas are filled with noise before the
+image is normalised, so it is clipped to 0 … 255, one deviation.
 """
 
 train_pipeline = [

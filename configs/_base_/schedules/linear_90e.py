@@ -1,6 +1,8 @@
 """Linear probing schedule: LARS without weight decay, linear warm-up, one cosine to 0.
 
-As in MAE's linear probing, momentum is 0.9 and the bias, being 1-D, has plain SGD's step.
+As in MAE's linear probing, momentum is 0.9 and the bias, being 1-D, has plain SGD's step. LARS is
+mmpretrain's: rate × step goes into the momentum. In the release the step goes into it, and weights
+move by rate × momentum: the same while the rate stays.
 """
 
 max_epochs = 90
