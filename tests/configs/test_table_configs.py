@@ -5,15 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
-from mmengine.config import Config
-from mmengine.registry import DefaultScope
-from mmpretrain.registry import MODELS
 
 from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.pretrain.teacher import FrozenTeacher, MomentumTeacher
 from bootmae_mm.studies.reproduction.paper import TABLES
 from bootmae_mm.studies.reproduction.runs import Paths, external_weights, load
+from tests.helpers.configs import build, changes
 from tests.helpers.paths import ROOT
 
 PATHS = Paths(configs=ROOT / 'configs')
@@ -40,22 +37,6 @@ def stem(config: str) -> str:
     return Path(config).name
 
 
-def flat(cfg: object, prefix: str = '') -> dict[str, object]:
-    """Every setting by its dotted name."""
-    if isinstance(cfg, list | tuple):
-        cfg = {str(index): value for index, value in enumerate(cfg)}
-    if not isinstance(cfg, dict):
-        return {prefix: cfg}
-    return {k: v for key, value in cfg.items() for k, v in flat(value, f'{prefix}.{key}').items()}
-
-
-def changes(config: str, base: str) -> dict[str, object]:
-    """The settings in which a config differs from another, with its own values."""
-    ours, theirs = (flat(load(PATHS.configs, name).to_dict()) for name in (config, base))
-    names = ours.keys() | theirs.keys()
-    return {name[1:]: ours.get(name) for name in names if ours.get(name) != theirs.get(name)}
-
-
 @pytest.fixture
 def no_weights(monkeypatch):
     """A frozen teacher without the file that it would be loaded from."""
@@ -64,12 +45,6 @@ def no_weights(monkeypatch):
         super(FrozenTeacher, self).__init__(student, fraction)
 
     monkeypatch.setattr(FrozenTeacher, '__init__', build)
-
-
-def build(cfg: Config):
-    """The model without memory for its weights."""
-    with DefaultScope.overwrite_default_scope(cfg.default_scope), torch.device('meta'):
-        return MODELS.build(cfg.model)
 
 
 def test_every_config_of_the_folders_is_in_a_table_or_starts_one():

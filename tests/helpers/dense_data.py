@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.config import Config, ConfigDict
 from PIL import Image
 
-from tests.helpers.paths import ROOT
+from tests.helpers.configs import load
 
 WIDTH, BLOCKS = 24, 4
 SEG_CLASSES = ('wall', 'building', 'sky')  # labels 1 to 3 of ADE20K
@@ -73,11 +73,6 @@ def write_coco(root: Path, number: int = 8) -> Path:
         content = dict(images=images, annotations=annotations, categories=categories)
         (root / f'annotations/instances_{split}.json').write_text(json.dumps(content))
     return root
-
-
-def load(name: str) -> Config:
-    """A dense config, such as ``seg/upernet_bootmae_vitb_160k``."""
-    return Config.fromfile(ROOT / f'configs/{name}.py')
 
 
 def shrink_backbone(cfg: Config) -> None:

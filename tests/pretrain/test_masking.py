@@ -333,12 +333,6 @@ class TestBlockwiseMasking:
         monkeypatch.setattr(masking, 'place_blocks', record)
         return placed
 
-    def test_the_defaults_are_the_paper_s(self):
-        transform = BlockwiseMasking(14, 147)
-        assert transform.num_blocked == NUM_BLOCKED
-        assert transform.block_size == BLOCK_SIZE
-        assert transform.max_roll == 3
-
     def test_defaults_scale_with_the_grid(self):
         transform = BlockwiseMasking(28, 588)  # four times the patches
         assert transform.num_blocked == 480

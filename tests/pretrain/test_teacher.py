@@ -70,11 +70,6 @@ def test_a_share_of_the_image_is_all_it_sees(images):
     assert torch.equal(teacher(hidden, ids), features)
 
 
-@pytest.mark.parametrize('fraction, count', [(1.0, 147), (0.75, 147), (0.5, 98), (0.25, 49)])
-def test_counts_of_table_5(fraction, count):
-    assert MomentumTeacher(student(), fraction).num_targets(196, 147) == count
-
-
 def test_impossible_shares_are_refused():
     with pytest.raises(ValueError, match='found fraction=0'):
         MomentumTeacher(student(), fraction=0)
