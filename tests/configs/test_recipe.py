@@ -6,7 +6,7 @@ one for each. What other configs change is in ``VARIANTS``.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import cache, cached_property, partial, reduce
 from inspect import signature
@@ -134,11 +134,11 @@ def strides(setup: Setup) -> list[int]:
     return [512 // x.shape[-1] for x in maps]
 
 
-def attention(part: Callable) -> Callable:
+def attention(decoder: str) -> Callable:
     """Of a decoder's first block: heads, their width, and what projects in, from there and out."""
 
     def read(setup: Setup) -> list[int]:
-        layer = part(setup).blocks[0].cross_attn
+        layer = getattr(setup.model, decoder).blocks[0].cross_attn
         inner, dims = layer.q.weight.shape
         return [inner // layer.head_dims, layer.head_dims, dims, inner, layer.kv.weight.shape[1]]
 
@@ -155,8 +155,9 @@ def drop_path(setup: Setup) -> list[float]:
 
 
 def turns_colours(setup: Setup) -> bool:
-    """Whether a picture's channels are turned round, by either toolbox's name for it."""
-    return vars(setup.preprocessor).get('to_rgb') or setup.preprocessor._channel_conversion
+    """Whether a picture's channels are turned round, by either of the toolboxes' names for it."""
+    settings = vars(setup.preprocessor)
+    return settings.get('to_rgb', settings.get('_channel_conversion'))
 
 
 def additions(setup: Setup) -> dict[str, int]:
@@ -257,21 +258,21 @@ INPUT = [
     ('mean of the pixels', RELEASE, lambda s: s.preprocessor.mean.flatten().tolist(), [127.5] * 3),
     ('deviation of pixels', RELEASE, lambda s: s.preprocessor.std.flatten().tolist(), [127.5] * 3),
     ('BGR becomes RGB', RELEASE, turns_colours, True),
-    ('side of a patch', S41, lambda s: s.encoder.patch_embed.projection.stride, (16, 16)),
+    ('side of a patch', S41, 'encoder.patch_embed.projection.stride', (16, 16)),
     ('epsilon of LayerNorm', RELEASE, epsilons, {1e-6}),
 ]
 ENCODER = [
-    ('size of images', S41, lambda s: s.encoder.img_size, (224, 224)),
-    ('width', S41, lambda s: s.encoder.embed_dims, 768, 1024),
-    ('blocks', S41, lambda s: s.encoder.num_layers, 12, 24),
+    ('size of images', S41, 'encoder.img_size', (224, 224)),
+    ('width', S41, 'encoder.embed_dims', 768, 1024),
+    ('blocks', S41, 'encoder.num_layers', 12, 24),
 ]
 PLAIN = [
     ('layer scale or relative positions', S41, additions, {}),
-    ('trained position embedding', RELEASE, lambda s: s.encoder.pos_embed.requires_grad, False),
+    ('trained position embedding', RELEASE, 'encoder.pos_embed.requires_grad', False),
 ]  # fmt: skip
 ADAMW = [
     ('optimiser', APPENDIX_C, lambda s: type(s.wrapper.optimizer).__name__, 'AdamW'),
-    ('betas', RELEASE, lambda s: s.wrapper.optimizer.defaults['betas'], (0.9, 0.999)),
+    ('betas', RELEASE, 'wrapper.optimizer.defaults.betas', (0.9, 0.999)),
 ]
 DECAY = ('weight decay of matrices, biases, norms, tokens', RELEASE, weight_decay, [0.05, 0, 0, 0])
 FROM_0 = ('the warm-up begins at', RELEASE, lambda s: s.rates[0] / s.rates.max(), near(1e-6))
@@ -280,494 +281,304 @@ DENSE = [
     ('encoder', S44, lambda s: [s.encoder.embed_dims, s.encoder.num_layers], [768, 12]),
     ('blocks', APPENDIX_C, lambda s: [i + 1 for i in s.encoder.out_indices], [4, 6, 8, 12]),
     ('their strides: ×4, ×2, ×1, ×1/2', APPENDIX_C, strides, [4, 8, 16, 32]),
-    ('final norm', RELEASE, lambda s: s.encoder.final_norm, False),
+    ('final norm', f'{RELEASE} of segmentation', 'encoder.final_norm', False),
     ('drop path', APPENDIX_C, drop_path, list(np.linspace(0, 0.1, 12))),
     ('batch, per GPU, accumulated', APPENDIX_C, batch, [16, 2, 1]),
     MIXED,
 ]
 
+PRETRAIN = ['pretrain/bootmae_vitb_800e', 'pretrain/bootmae_vitl_800e']
+LENGTHS = [
+    f'pretrain/bootmae_{form}e'
+    for form in ('vitb_200', 'vitb_300', 'vitl_300', 'vitb_400', 'vitb_1600')
+]
+TEACHERS = [
+    'pretrain/bootmae_vitb_300e',
+    *(f'pretrain/ablations/bootmae_vitb_300e_teacher_{share}' for share in (75, 50, 25)),
+]
+FINETUNE = ['finetune/bootmae_vitb_finetune_100e', 'finetune/bootmae_vitl_finetune_50e']
+LINEAR = ['linear/bootmae_vitb_linear_90e', 'linear/bootmae_vitl_linear_50e']
+SEG = ['seg/upernet_bootmae_vitb_160k', 'seg/upernet_bootmae_vitb_160k_release']
+DETECTOR = 'det/mask_rcnn_bootmae_vitb_1x'
 # title: (configs, rows of what, source, how it is read, value or one value for each config)
 RECIPE = {
-    'Pretraining: the model': (
-        ['pretrain/bootmae_vitb_800e', 'pretrain/bootmae_vitl_800e'],
-        [
-            *INPUT,
-            *ENCODER,
-            ('grid of patches', S41, lambda s: s.model.grid, (14, 14)),
-            ('tokens, with the class token', S41, lambda s: s.encoder.pos_embed.shape[1], 197),
-            (
-                'temperature of the position embedding', RELEASE,
-                lambda s: np.arcsin(sincos_position_embedding((2, 2), 768)[0, 4, 1].item()) ** -192,
-                near(10000),
-            ),
-            *PLAIN,
-            ('heads', RELEASE, lambda s: s.encoder.layers[0].attn.num_heads, 12, 16),
-            (
-                'MLP ratio', RELEASE,
-                lambda s: s.encoder.layers[0].ffn.feedforward_channels / s.encoder.embed_dims, 4,
-            ),
-            ('drop path', RELEASE, lambda s: {*drop_path(s)}, {0}),
-            ('depth of the regressor', S41, lambda s: len(s.model.regressor.blocks), 2),
-            ('depth of the predictor', S41, lambda s: len(s.model.predictor.blocks), 2),
-            ('width of the regressor', S41, lambda s: s.model.regressor.embed.out_features, 512),
-            (
-                'width of the predictor', S41,
-                lambda s: s.model.predictor.embed.out_features, 768, 1024,
-            ),
-            (
-                'block for the regressor', APPENDIX_A,
-                lambda s: s.model.regressor.context_layer + 1, 1,
-            ),
-            (
-                'block for the predictor', APPENDIX_A,
-                lambda s: s.model.predictor.context_layer + 1, 12, 24,
-            ),
-            (
-                'regressor: heads, their width, from, inner and context width', RELEASE,
-                attention(lambda s: s.model.regressor),
-                [12, 42, 512, 504, 768], [16, 32, 512, 512, 1024],
-            ),
-            (
-                'predictor: heads, their width, from, inner and context width', RELEASE,
-                attention(lambda s: s.model.predictor),
-                [12, 64, 768, 768, 768], [16, 64, 1024, 1024, 1024],
-            ),
-            (
-                'MLP of the regressor', RELEASE,
-                lambda s: s.model.regressor.blocks[0].mlp[0].out_features, 4 * 512,
-            ),
-            (
-                'predicted pixels', S3,
-                lambda s: list(s.model.regressor.head.weight.shape), [512, 3, 16, 16],
-            ),
-            ('predicted features', S3, lambda s: s.model.predictor.head.out_features, 768, 1024),
-        ],
-    ),
-    'Pretraining: targets, masks, losses': (
-        ['pretrain/bootmae_vitb_800e', 'pretrain/bootmae_vitl_800e'],
-        [
-            ('pixels are normalised by', RELEASE, lambda s: s.model.pixel_head.norm, 'channel'),
-            (
-                'added to the variance of pixels', RELEASE,
-                lambda s: patch_statistics(torch.zeros(1, 1, 3, 9), 'channel')[1].max().item() ** 2,
-                near(1e-5),
-            ),
-            (
-                'added to the variance of features, of which 1e-6 becomes 1/2', RELEASE,
-                lambda s: FeatureHead().target(torch.tensor([1e-3, -1e-3]))[0].item() ** 2,
-                near(0.5),
-            ),
-            (
-                'largest loss weight of a patch', RELEASE,
-                lambda s: s.model.token_weights(torch.arange(196)[None]).max().item(), 2,
-            ),
-            (
-                'loss weight of a lone patch', RELEASE,
-                lambda s: s.model.token_weights(torch.tensor([[0]])).item(), near(1 + 1 / 9),
-            ),
-            (
-                'λ in epochs 0, 100, 200, 800', f'{EQ6}; ramp: {RELEASE}',
-                lambda s: feature_weights(s.hook('feature_weight'), s), [4 / 800, 404 / 800, 1, 1],
-            ),
-            ('visible and masked patches', f'{S41}: 75 %', drawn_masks, [49, 147]),
-            (
-                'patches in a block', APPENDIX_C,
-                lambda s: s.train['BlockwiseMasking'].block_size, (16, 60),
-            ),
-            ('patches in blocks', RELEASE, lambda s: s.train['BlockwiseMasking'].num_blocked, 120),
-            (
-                'the transforms', S41, lambda s: list(s.train),
-                ['LoadAnyImage', 'RandomCropFlip', 'BlockwiseMasking', 'PackInputs'],
-            ),
-            ('size of a crop', S41, lambda s: s.train['RandomCropFlip'].scale, (224, 224)),
-            (
-                'area of a crop', f'{S41}, as MAE',
-                lambda s: s.train['RandomCropFlip'].crop_ratio_range, (0.2, 1),
-            ),
-            (
-                'aspect ratio of a crop', f'{S41}, as MAE',
-                lambda s: s.train['RandomCropFlip'].aspect_ratio_range, (3 / 4, 4 / 3),
-            ),
-            ('flips', S41, lambda s: s.train['RandomCropFlip'].flip_prob, 0.5),
-            ('redrawn crops', RELEASE, lambda s: s.train['RandomCropFlip'].redraw, True),
-            ('largest roll', RELEASE, lambda s: s.train['BlockwiseMasking'].max_roll, 3),
-        ],
-    ),
-    'Pretraining: schedule': (
-        ['pretrain/bootmae_vitb_800e', 'pretrain/bootmae_vitl_800e'],
-        [
-            ('epochs', S41, 'train_cfg.max_epochs', 800),
-            ('optimiser', f'{RELEASE}; Adam in the paper', *ADAMW[0][2:]),
-            ('betas', RELEASE, ADAMW[1][2], (0.9, 0.95)),
-            DECAY,
-            ('weight decay of mask tokens', RELEASE, mask_token_decay, [0.05, 0.05]),
-            (
-                'batch, per GPU, accumulated', f'{S41}; per GPU: {OURS}', batch,
-                [4096, 256, 2], [4096, 128, 4],
-            ),
-            ('learning rate per 256', APPENDIX_C, per_256, near(1.5e-4)),
-            ('learning rate', S41, lambda s: s.rates.max(), near(2.4e-3)),
-            ('warm-up epochs', S41, warm_up, near(40)),
-            FROM_0,
-            ('last learning rate', RELEASE, lambda s: s.rates[-1], near(1e-4), near(1e-5)),
-            (
-                "the teacher's decay in epochs 0, 50, 100, 250, 400, 800", APPENDIX_C,
-                teacher_decays,
-                [0.999, 0.99945, 0.9999, 0.999945, 0.99999, 0.99999],
-                [0.999, 0.99945, 0.9999, 0.9999, 0.9999, 0.9999],
-            ),
-            MIXED,
-        ],
-    ),
-    'Pretraining: what classes have by default': (
-        ['pretrain/bootmae_vitb_800e'],
-        [
-            ('pixels are normalised by', RELEASE, lambda s: PixelHead().norm, 'channel'),
-            ('centre weighting', APPENDIX_C, default(BootMAE, 'centre_weighting'), True),
-            (
-                'λ in epochs 0, 100, 200, 800', f'{EQ6}; ramp: {RELEASE}',
-                lambda s: feature_weights(FeatureWeightHook(), s), [4 / 800, 404 / 800, 1, 1],
-            ),
-            ('depth of a decoder', S41, default(TargetAwareDecoder, 'depth'), 2),
-            (
-                'patches in a block', APPENDIX_C, lambda s: BlockwiseMasking(14, 147).block_size,
-                (16, 60),
-            ),
-            ('patches in blocks', RELEASE, lambda s: BlockwiseMasking(14, 147).num_blocked, 120),
-            (
-                'aspect ratio of a block', BEIT, default(place_blocks, 'aspect_ratio'),
-                (0.3, 1 / 0.3),
-            ),
-            (
-                'area of a crop', f'{S41}, as MAE', default(RandomCropFlip, 'crop_ratio_range'),
-                (0.2, 1),
-            ),
-            (
-                "the teacher's decay", APPENDIX_C,
-                lambda s: MomentumTeacher(nn.Identity()).decay, 0.999,
-            ),
-            (
-                'share of the image that the teacher sees', TABLE_5,
-                default(MomentumTeacher, 'fraction'), 1,
-            ),
-            (
-                'scales of the pyramid', APPENDIX_C, default(FourScalePyramid, 'scales'),
-                (4, 2, 1, 0.5),
-            ),
-        ],
-    ),
-    'Pretraining: other lengths': (
-        [
-            *('pretrain/bootmae_vitb_200e', 'pretrain/bootmae_vitb_300e'),
-            *('pretrain/bootmae_vitl_300e', 'pretrain/bootmae_vitb_400e'),
-            'pretrain/bootmae_vitb_1600e',
-        ],
-        [
-            (
-                'epochs', f'paper, Fig. 3, Tables 1 to 6; 400 and 1600: {OURS}',
-                'train_cfg.max_epochs', 200, 300, 300, 400, 1600,
-            ),
-        ],
-    ),
-    'Table 5: a cheaper teacher, 100, 75, 50, 25 %': (
-        [
-            'pretrain/bootmae_vitb_300e',
-            *(f'pretrain/ablations/bootmae_vitb_300e_teacher_{share}' for share in (75, 50, 25)),
-        ],
-        [
-            (
-                'patches that the teacher sees, and with a target', TABLE_5, tokens_of_teacher,
-                [196, 147], [147, 147], [98, 98], [49, 49],
-            ),
-        ],
-    ),
-    'Classification: fine-tuning': (
-        ['finetune/bootmae_vitb_finetune_100e', 'finetune/bootmae_vitl_finetune_50e'],
-        [
-            *INPUT,
-            *ENCODER,
-            *PLAIN,
-            ('epochs', S41, 'train_cfg.max_epochs', 100, 50),
-            ('batch, per GPU, accumulated', RELEASE, batch, [2048, 256, 1], [1024, 128, 1]),
-            ('learning rate', S41, lambda s: s.rates.max(), near(5e-3), near(1.5e-3)),
-            ('warm-up epochs', S41, warm_up, near(20), near(5)),
-            FROM_0,
-            ('last learning rate', RELEASE, lambda s: s.rates[-1], near(1e-6)),
-            (
-                'rate of the patch embedding, the first and the last block', RELEASE, layer_decay,
-                [0.6**13, 0.6**12, 0.6], [0.75**25, 0.75**24, 0.75],
-            ),
-            ('optimiser', RELEASE, *ADAMW[0][2:]),
-            ADAMW[1],
-            DECAY,
-            (
-                'drop path', RELEASE, drop_path,
-                list(np.linspace(0, 0.1, 12)), list(np.linspace(0, 0.1, 24)),
-            ),
-            (
-                'mixing', RELEASE,
-                lambda s: {
-                    type(part).__name__: part.alpha
-                    for part in s.model.data_preprocessor.batch_augments.augments
-                },
-                {'Mixup': 0.8, 'CutMix': 1.0},
-            ),
-            ('label smoothing', RELEASE, lambda s: s.model.head.loss_module.label_smooth_val, 0.1),
-            ('RandAugment: level', TIMM, lambda s: s.train['RandAugment'].magnitude_level, 9),
-            ('of', TIMM, lambda s: s.train['RandAugment'].total_level, 10),
-            ('its deviation', TIMM, lambda s: s.train['RandAugment'].magnitude_std, 0.5),
-            ('operations', TIMM, lambda s: s.train['RandAugment'].num_policies, 2),
-            ('erased images', TIMM, lambda s: s.train['RandomErasing'].erase_prob, 0.25),
-            ('least erased', TIMM, lambda s: s.train['RandomErasing'].min_area_ratio, 0.02),
-            ('most erased', TIMM, lambda s: s.train['RandomErasing'].max_area_ratio, 1 / 3),
-            (
-                'aspect ratio erased', TIMM, lambda s: s.train['RandomErasing'].aspect_range,
-                (0.3, 1 / 0.3),
-            ),
-            ('size of a crop', S41, lambda s: s.train['RandomResizedCrop'].scale, (224, 224)),
-            (
-                'area of a crop', TIMM, lambda s: s.train['RandomResizedCrop'].crop_ratio_range,
-                (0.08, 1),
-            ),
-            (
-                'resampling', RELEASE, lambda s: s.train['RandomResizedCrop'].interpolation,
-                'bicubic',
-            ),
-            ('flips', RELEASE, lambda s: s.train['RandomFlip'].prob, 0.5),
-            (
-                'weights are averaged by', RELEASE,
-                lambda s: 1 - s.hook('ema').ema_cfg['momentum'], 0.9998,
-            ),
-            ('pooling', S41, lambda s: s.encoder.out_type, 'avg_featmap'),
-            ('final norm before it', RELEASE, lambda s: s.encoder.final_norm, False),
-            ('classes', S41, lambda s: s.model.head.fc.out_features, 1000),
-            ('start of the head', RELEASE, start_of_head, [near(2e-5), 0]),
-            ('tested crop', S41, lambda s: s.test['CenterCrop'].crop_size, (224, 224)),
-            MIXED,
-        ],
-    ),
-    'Classification: linear probe': (
-        ['linear/bootmae_vitb_linear_90e', 'linear/bootmae_vitl_linear_50e'],
-        [
-            *INPUT,
-            *ENCODER,
-            ('epochs', RELEASE, 'train_cfg.max_epochs', 90, 50),
-            ('batch, per GPU, accumulated', RELEASE, batch, [16384, 1024, 2]),
-            ('learning rate per 256', RELEASE, per_256, near(0.1), near(0.07)),
-            ('warm-up epochs', RELEASE, warm_up, near(10)),
-            FROM_0,
-            ('last learning rate', MAE, lambda s: s.rates[-1], pytest.approx(0, abs=1e-4)),
-            ('optimiser', RELEASE, lambda s: type(s.wrapper.optimizer).__name__, 'LARS'),
-            ('momentum', MAE, lambda s: s.wrapper.optimizer.defaults['momentum'], 0.9),
-            (
-                'weight decay of weight and bias', RELEASE,
-                lambda s: s.settings('weight_decay', 'head.fc.weight', 'head.fc.bias'), [0, 0],
-            ),
-            ('probed block', RELEASE, lambda s: [i + 1 for i in s.encoder.out_indices], [10], [18]),
-            ('pooling', RELEASE, lambda s: s.encoder.out_type, 'avg_featmap'),
-            ('final norm before it', RELEASE, lambda s: s.encoder.final_norm, False),
-            ('affine BatchNorm', RELEASE, lambda s: s.model.neck.bn.affine, False),
-            ('epsilon of BatchNorm', MAE, lambda s: s.model.neck.bn.eps, 1e-6),
-            ('classes', S41, lambda s: s.model.head.fc.out_features, 1000),
-            ('start of the head', RELEASE, start_of_head, [near(0.01), 0]),
-            (
-                'loss', RELEASE, lambda s: type(s.model.head.loss_module).__name__,
-                'CrossEntropyLoss',
-            ),
-            (
-                'the transforms', RELEASE, lambda s: list(s.train),
-                ['LoadAnyImage', 'RandomCropFlip', 'PackInputs'],
-            ),
-            ('size of a crop', RELEASE, lambda s: s.train['RandomCropFlip'].scale, (224, 224)),
-            (
-                'area of a crop', RELEASE, lambda s: s.train['RandomCropFlip'].crop_ratio_range,
-                (0.08, 1),
-            ),
-            ('flips', RELEASE, lambda s: s.train['RandomCropFlip'].flip_prob, 0.5),
-            ('redrawn crops', MAE, lambda s: s.train['RandomCropFlip'].redraw, False),
-            ('mixing', MAE, lambda s: s.model.data_preprocessor.batch_augments, None),
-            MIXED,
-        ],
-    ),
-    'ADE20K, in the form of the text and of the release': (
-        ['seg/upernet_bootmae_vitb_160k', 'seg/upernet_bootmae_vitb_160k_release'],
-        [
-            *INPUT,
-            *DENSE,
-            ('iterations', S44, 'train_cfg.max_iters', 160_000),
-            ('iterations between validations', OURS, 'train_cfg.val_interval', 16_000),
-            *ADAMW,
-            (
-                'weight decay of matrices, biases, norms, tokens', f'{APPENDIX_C}; {RELEASE}',
-                weight_decay, [0.05, 0, 0, 0], [0.05, 0, 0, 0.05],
-            ),
-            (
-                'rate of the patch embedding, the first and the last block', APPENDIX_C,
-                layer_decay, [0.65**13, 0.65**12, 0.65],
-            ),
-            ('learning rate', APPENDIX_C, lambda s: s.cfg.optim_wrapper.optimizer.lr, 4e-4),
-            ('the warm-up begins at', RELEASE, lambda s: s.rates[0] / 4e-4, 1e-6),
-            (
-                'rates in the midst and at the end of 1500 steps of warm-up, which multiply the '
-                'decay', f'{APPENDIX_C}; {RELEASE}', lambda s: s.rates[[750, 1500]],
-                near(np.array([2e-4 * (1 - 750 / 160_000), 4e-4 * (1 - 1500 / 160_000)]), rel=1e-3),
-            ),
-            ('rate at half the run', APPENDIX_C, lambda s: s.rates[80_000], near(2e-4)),
-            ('last rate', APPENDIX_C, lambda s: s.rates[-1], pytest.approx(0, abs=1e-8)),
-            (
-                'norm that gradients are clipped to', RELEASE,
-                lambda s: s.wrapper.clip_grad_kwargs, {'max_norm': 3},
-            ),
-            ('size of the image', APPENDIX_C, lambda s: s.train['RandomResize'].scale, (2048, 512)),
-            ('ratios', APPENDIX_C, lambda s: s.train['RandomResize'].ratio_range, (0.5, 2)),
-            (
-                'aspect ratio is kept', RELEASE,
-                lambda s: s.train['RandomResize'].resize_cfg['keep_ratio'], True,
-            ),
-            ('crop', APPENDIX_C, lambda s: s.train['RandomCrop'].crop_size, (512, 512)),
-            (
-                'most of a class in a crop', RELEASE,
-                lambda s: s.train['RandomCrop'].cat_max_ratio, 0.75,
-            ),
-            ('flips', APPENDIX_C, lambda s: s.train['RandomFlip'].prob, 0.5),
-            (
-                'the transforms', APPENDIX_C, lambda s: list(s.train),
-                [
-                    *('LoadAnyImage', 'LoadLabelMap', 'CheckSegLabels', 'RandomResize'),
-                    *('RandomCrop', 'RandomFlip', 'PhotoMetricDistortion', 'PackSegInputs'),
-                ],
-            ),
-            ('head', S44, lambda s: type(s.model.decode_head).__name__, 'UPerHead'),
-            ('classes', S44, lambda s: s.model.decode_head.num_classes, 150),
-            ('channels of the head', RELEASE, lambda s: s.model.decode_head.channels, 768),
-            ('channels that the heads take', S44, channels_of_heads, [768] * 5),
-            (
-                'its pools', RELEASE,
-                lambda s: [m[0].output_size for m in s.model.decode_head.psp_modules], [1, 2, 3, 6],
-            ),
-            ('dropout', RELEASE, lambda s: s.model.decode_head.dropout_ratio, 0.1),
-            ('second head', RELEASE, lambda s: type(s.model.auxiliary_head).__name__, 'FCNHead'),
-            ('on level', RELEASE, lambda s: s.model.auxiliary_head.in_index, 2),
-            ('its channels', RELEASE, lambda s: s.model.auxiliary_head.channels, 256),
-            ('its convolutions', RELEASE, lambda s: len(s.model.auxiliary_head.convs), 1),
-            (
-                'weight of its loss', RELEASE,
-                lambda s: s.model.auxiliary_head.loss_decode.loss_weight, 0.4,
-            ),
-            (
-                'batch norm of the heads', RELEASE,
-                lambda s: {
-                    type(m).__name__
-                    for head in (s.model.decode_head, s.model.auxiliary_head)
-                    for m in head.modules()
-                    if isinstance(m, nn.modules.batchnorm._BatchNorm)
-                },
-                {'SyncBatchNorm'},
-            ),
-            ('batch norm of the pyramid', RELEASE, 'model.neck.norm_cfg.type', 'SyncBN'),
-            ('test', RELEASE, lambda s: s.model.test_cfg.mode, 'slide'),
-            ('window', RELEASE, lambda s: s.model.test_cfg.crop_size, (512, 512)),
-            ('stride', RELEASE, lambda s: s.model.test_cfg.stride, (341, 341)),
-            (
-                'size of the tested image', f'{APPENDIX_C}: single scale',
-                lambda s: s.test['Resize'].scale, (2048, 512),
-            ),
-            (
-                'short sides at several scales', RELEASE, lambda s: ways_to_test(s, 0, 'scale'),
-                [512, 512, 512, 512, 512, 512, 640, 640, 768, 768, 896, 896],
-            ),
-            (
-                'flips at several scales', RELEASE,
-                lambda s: ways_to_test(s, 1, 'prob'), [0, 1] * 6,
-            ),
-            (
-                'grid of the position embedding', RELEASE,
-                lambda s: s.encoder.patch_resolution, (14, 14), (32, 32),
-            ),
-            (
-                'it is trained', RELEASE, lambda s: s.encoder.pos_embed.requires_grad, False, True,
-            ),
-            (
-                'what its blocks have besides', f'{S41}; {RELEASE}', additions, {},
-                dict.fromkeys(
-                    [
-                        *('attn.relative_position_bias_table', 'attn.gamma1.weight'),
-                        'ffn.gamma2.weight',
-                    ], 12,
-                ),
-            ),
-        ],
-    ),
-    'ADE20K: what the form of the release adds': (
-        ['seg/upernet_bootmae_vitb_160k_release'],
-        [
-            ('layer scale starts at', RELEASE, start_of_layer_scale, [1, 1]),
-            (
-                'rows of a table of relative positions, for its heads', RELEASE,
-                lambda s: s.encoder.layers[0].attn.relative_position_bias_table.shape,
-                (63 * 63 + 3, 12),
-            ),
-        ],
-    ),
-    'ADE20K with ViT-L': (
-        ['seg/upernet_bootmae_vitl_160k'],
-        [
-            ('encoder', OURS, lambda s: [s.encoder.embed_dims, s.encoder.num_layers], [1024, 24]),
-            ('blocks', OURS, lambda s: [i + 1 for i in s.encoder.out_indices], [8, 12, 16, 24]),
-            ('strides', OURS, strides, [4, 8, 16, 32]),
-            ('learning rate', OURS, 'optim_wrapper.optimizer.lr', 2.4e-4),
-            ('rate of the last block', OURS, lambda s: layer_decay(s)[-1], 0.8),
-            ('channels of the head', OURS, lambda s: s.model.decode_head.channels, 1024),
-            ('channels that the heads take', OURS, channels_of_heads, [1024] * 5),
-        ],
-    ),
-    'COCO': (
-        ['det/mask_rcnn_bootmae_vitb_1x'],
-        [
-            *INPUT,
-            *DENSE,
-            *PLAIN,
-            ('detector', S44, lambda s: type(s.model).__name__, 'MaskRCNN'),
-            ('epochs', S44, 'train_cfg.max_epochs', 12),
-            ('learning rate', APPENDIX_C, lambda s: s.rates.max(), near(4e-4)),
-            (
-                'epochs after which it falls, and to', APPENDIX_C, falls,
-                [8, near(0.1), 11, near(0.1)],
-            ),
-            ADAMW[0],
-            ('betas', OURS, *ADAMW[1][2:]),
-            (*DECAY[:1], APPENDIX_C, *DECAY[2:]),
-            (
-                'rate of the patch embedding, the first and the last block', APPENDIX_C,
-                layer_decay, [0.75**13, 0.75**12, 0.75],
-            ),
-            ('long and short side', APPENDIX_C, lambda s: s.train['Resize'].scale, (1333, 800)),
-            ('in tests', APPENDIX_C, lambda s: s.test['Resize'].scale, (1333, 800)),
-            (
-                'aspect ratio is kept', APPENDIX_C,
-                lambda s: [steps['Resize'].keep_ratio for steps in (s.train, s.test)], [True, True],
-            ),
-            ('flips', STACK, lambda s: s.train['RandomFlip'].prob, 0.5),
-            ('channels of the FPN', STACK, lambda s: s.model.neck[1].out_channels, 256),
-            ('its levels', STACK, lambda s: s.model.neck[1].num_outs, 5),
-            ('classes of boxes', S44, lambda s: s.model.roi_head.bbox_head.num_classes, 80),
-            ('classes of masks', S44, lambda s: s.model.roi_head.mask_head.num_classes, 80),
-        ],
-    ),
+    'Pretraining: the model': (PRETRAIN, [
+        *INPUT,
+        *ENCODER,
+        ('grid of patches', S41, 'model.grid', (14, 14)),
+        ('tokens, with the class token', S41, 'encoder.pos_embed.shape.1', 197),
+        ('temperature of the position embedding', RELEASE,
+         lambda s: np.arcsin(sincos_position_embedding((2, 2), 768)[0, 4, 1].item()) ** -192,
+         near(10000)),
+        *PLAIN,
+        ('heads', RELEASE, 'encoder.layers.0.attn.num_heads', 12, 16),
+        ('MLP ratio', RELEASE,
+         lambda s: s.encoder.layers[0].ffn.feedforward_channels / s.encoder.embed_dims, 4),
+        ('drop path', RELEASE, lambda s: {*drop_path(s)}, {0}),
+        ('depth of the regressor', S41, lambda s: len(s.model.regressor.blocks), 2),
+        ('depth of the predictor', S41, lambda s: len(s.model.predictor.blocks), 2),
+        ('width of the regressor', S41, 'model.regressor.embed.out_features', 512),
+        ('width of the predictor', S41, 'model.predictor.embed.out_features', 768, 1024),
+        ('block for the regressor', APPENDIX_A, lambda s: s.model.regressor.context_layer + 1, 1),
+        ('block for the predictor', APPENDIX_A, lambda s: s.model.predictor.context_layer + 1, 12,
+         24),
+        ('regressor: heads, their width, from, inner and context width', RELEASE,
+         attention('regressor'), [12, 42, 512, 504, 768], [16, 32, 512, 512, 1024]),
+        ('predictor: heads, their width, from, inner and context width', RELEASE,
+         attention('predictor'), [12, 64, 768, 768, 768], [16, 64, 1024, 1024, 1024]),
+        ('MLP of the regressor', RELEASE, 'model.regressor.blocks.0.mlp.0.out_features', 4 * 512),
+        ('predicted pixels', S3, lambda s: list(s.model.regressor.head.weight.shape),
+         [512, 3, 16, 16]),
+        ('predicted features', S3, 'model.predictor.head.out_features', 768, 1024),
+    ]),
+    'Pretraining: targets, masks, losses': (PRETRAIN, [
+        ('pixels are normalised by', RELEASE, 'model.pixel_head.norm', 'channel'),
+        ('added to the variance of pixels', RELEASE,
+         lambda s: patch_statistics(torch.zeros(1, 1, 3, 9), 'channel')[1].max().item() ** 2,
+         near(1e-5)),
+        ('added to the variance of features, of which 1e-6 becomes 1/2', RELEASE,
+         lambda s: FeatureHead().target(torch.tensor([1e-3, -1e-3]))[0].item() ** 2, near(0.5)),
+        ('largest loss weight of a patch', RELEASE,
+         lambda s: s.model.token_weights(torch.arange(196)[None]).max().item(), 2),
+        ('loss weight of a lone patch', RELEASE,
+         lambda s: s.model.token_weights(torch.tensor([[0]])).item(), near(1 + 1 / 9)),
+        ('λ in epochs 0, 100, 200, 800', f'{EQ6}; ramp: {RELEASE}',
+         lambda s: feature_weights(s.hook('feature_weight'), s), [4 / 800, 404 / 800, 1, 1]),
+        ('visible and masked patches', f'{S41}: 75 %', drawn_masks, [49, 147]),
+        ('patches in a block', APPENDIX_C, 'train.BlockwiseMasking.block_size', (16, 60)),
+        ('patches in blocks', RELEASE, 'train.BlockwiseMasking.num_blocked', 120),
+        ('the transforms', S41, lambda s: list(s.train),
+         ['LoadAnyImage', 'RandomCropFlip', 'BlockwiseMasking', 'PackInputs']),
+        ('size of a crop', S41, 'train.RandomCropFlip.scale', (224, 224)),
+        ('area of a crop', f'{S41}, as MAE', 'train.RandomCropFlip.crop_ratio_range', (0.2, 1)),
+        ('aspect ratio of a crop', f'{S41}, as MAE', 'train.RandomCropFlip.aspect_ratio_range',
+         (3 / 4, 4 / 3)),
+        ('flips', S41, 'train.RandomCropFlip.flip_prob', 0.5),
+        ('redrawn crops', RELEASE, 'train.RandomCropFlip.redraw', True),
+        ('largest roll', RELEASE, 'train.BlockwiseMasking.max_roll', 3),
+    ]),
+    'Pretraining: schedule': (PRETRAIN, [
+        ('epochs', S41, 'cfg.train_cfg.max_epochs', 800),
+        ('optimiser', f'{RELEASE}; Adam in the paper', *ADAMW[0][2:]),
+        ('betas', RELEASE, ADAMW[1][2], (0.9, 0.95)),
+        DECAY,
+        ('weight decay of mask tokens', RELEASE, mask_token_decay, [0.05, 0.05]),
+        ('batch, per GPU, accumulated', f'{S41}; per GPU: {OURS}', batch, [4096, 256, 2],
+         [4096, 128, 4]),
+        ('learning rate per 256', APPENDIX_C, per_256, near(1.5e-4)),
+        ('learning rate', S41, lambda s: s.rates.max(), near(2.4e-3)),
+        ('warm-up epochs', S41, warm_up, near(40)),
+        FROM_0,
+        ('last learning rate', RELEASE, lambda s: s.rates[-1], near(1e-4), near(1e-5)),
+        ("the teacher's decay in epochs 0, 50, 100, 250, 400, 800", APPENDIX_C, teacher_decays,
+         [0.999, 0.99945, 0.9999, 0.999945, 0.99999, 0.99999],
+         [0.999, 0.99945, 0.9999, 0.9999, 0.9999, 0.9999]),
+        MIXED,
+    ]),
+    'Pretraining: what classes have by default': (PRETRAIN[:1], [
+        ('pixels are normalised by', RELEASE, lambda s: PixelHead().norm, 'channel'),
+        ('centre weighting', APPENDIX_C, default(BootMAE, 'centre_weighting'), True),
+        ('λ in epochs 0, 100, 200, 800', f'{EQ6}; ramp: {RELEASE}',
+         lambda s: feature_weights(FeatureWeightHook(), s), [4 / 800, 404 / 800, 1, 1]),
+        ('depth of a decoder', S41, default(TargetAwareDecoder, 'depth'), 2),
+        ('patches in a block', APPENDIX_C, lambda s: BlockwiseMasking(14, 147).block_size,
+         (16, 60)),
+        ('patches in blocks', RELEASE, lambda s: BlockwiseMasking(14, 147).num_blocked, 120),
+        ('aspect ratio of a block', BEIT, default(place_blocks, 'aspect_ratio'), (0.3, 1 / 0.3)),
+        ('area of a crop', f'{S41}, as MAE', default(RandomCropFlip, 'crop_ratio_range'), (0.2, 1)),
+        ("the teacher's decay", APPENDIX_C, lambda s: MomentumTeacher(nn.Identity()).decay, 0.999),
+        ('share of the image that the teacher sees', TABLE_5, default(MomentumTeacher, 'fraction'),
+         1),
+        ('scales of the pyramid', APPENDIX_C, default(FourScalePyramid, 'scales'), (4, 2, 1, 0.5)),
+    ]),
+    'Pretraining: other lengths': (LENGTHS, [
+        ('epochs', f'paper, Fig. 3, Tables 1 to 6; 400 and 1600: {OURS}',
+         'cfg.train_cfg.max_epochs', 200, 300, 300, 400, 1600),
+    ]),
+    'Table 5: a cheaper teacher, 100, 75, 50, 25 %': (TEACHERS, [
+        ('patches that the teacher sees, and with a target', TABLE_5, tokens_of_teacher, [196, 147],
+         [147, 147], [98, 98], [49, 49]),
+    ]),
+    'Classification: fine-tuning': (FINETUNE, [
+        *INPUT,
+        *ENCODER,
+        *PLAIN,
+        ('epochs', S41, 'cfg.train_cfg.max_epochs', 100, 50),
+        ('batch, per GPU, accumulated', RELEASE, batch, [2048, 256, 1], [1024, 128, 1]),
+        ('learning rate', S41, lambda s: s.rates.max(), near(5e-3), near(1.5e-3)),
+        ('warm-up epochs', S41, warm_up, near(20), near(5)),
+        FROM_0,
+        ('last learning rate', RELEASE, lambda s: s.rates[-1], near(1e-6)),
+        ('rate of the patch embedding, the first and the last block', RELEASE, layer_decay,
+         [0.6**13, 0.6**12, 0.6], [0.75**25, 0.75**24, 0.75]),
+        ('optimiser', RELEASE, *ADAMW[0][2:]),
+        ADAMW[1],
+        DECAY,
+        ('drop path', RELEASE, drop_path, list(np.linspace(0, 0.1, 12)),
+         list(np.linspace(0, 0.1, 24))),
+        ('mixing', RELEASE,
+         lambda s: [(type(part).__name__, part.alpha)
+                    for part in s.model.data_preprocessor.batch_augments.augments],
+         [('Mixup', 0.8), ('CutMix', 1.0)]),
+        ('label smoothing', RELEASE, 'model.head.loss_module.label_smooth_val', 0.1),
+        ('RandAugment: level', TIMM, 'train.RandAugment.magnitude_level', 9),
+        ('of', TIMM, 'train.RandAugment.total_level', 10),
+        ('its deviation', TIMM, 'train.RandAugment.magnitude_std', 0.5),
+        ('operations', TIMM, 'train.RandAugment.num_policies', 2),
+        ('erased images', TIMM, 'train.RandomErasing.erase_prob', 0.25),
+        ('least erased', TIMM, 'train.RandomErasing.min_area_ratio', 0.02),
+        ('most erased', TIMM, 'train.RandomErasing.max_area_ratio', 1 / 3),
+        ('aspect ratio erased', TIMM, 'train.RandomErasing.aspect_range', (0.3, 1 / 0.3)),
+        ('size of a crop', S41, 'train.RandomResizedCrop.scale', (224, 224)),
+        ('area of a crop', TIMM, 'train.RandomResizedCrop.crop_ratio_range', (0.08, 1)),
+        ('resampling', RELEASE, 'train.RandomResizedCrop.interpolation', 'bicubic'),
+        ('flips', RELEASE, 'train.RandomFlip.prob', 0.5),
+        ('weights are averaged by', RELEASE, lambda s: 1 - s.hook('ema').ema_cfg['momentum'],
+         0.9998),
+        ('pooling', S41, 'encoder.out_type', 'avg_featmap'),
+        ('final norm before it', RELEASE, 'encoder.final_norm', False),
+        ('classes', S41, 'model.head.fc.out_features', 1000),
+        ('start of the head', RELEASE, start_of_head, [near(2e-5), 0]),
+        ('tested crop', S41, 'test.CenterCrop.crop_size', (224, 224)),
+        MIXED,
+    ]),
+    'Classification: linear probe': (LINEAR, [
+        *INPUT,
+        *ENCODER,
+        ('epochs', RELEASE, 'cfg.train_cfg.max_epochs', 90, 50),
+        ('batch, per GPU, accumulated', RELEASE, batch, [16384, 1024, 2]),
+        ('learning rate per 256', RELEASE, per_256, near(0.1), near(0.07)),
+        ('warm-up epochs', RELEASE, warm_up, near(10)),
+        FROM_0,
+        ('last learning rate', MAE, lambda s: s.rates[-1], pytest.approx(0, abs=1e-4)),
+        ('optimiser', RELEASE, lambda s: type(s.wrapper.optimizer).__name__, 'LARS'),
+        ('momentum', MAE, 'wrapper.optimizer.defaults.momentum', 0.9),
+        ('weight decay of weight and bias', RELEASE,
+         lambda s: s.settings('weight_decay', 'head.fc.weight', 'head.fc.bias'), [0, 0]),
+        ('probed block', RELEASE, lambda s: [i + 1 for i in s.encoder.out_indices], [10], [18]),
+        ('pooling', RELEASE, 'encoder.out_type', 'avg_featmap'),
+        ('final norm before it', RELEASE, 'encoder.final_norm', False),
+        ('affine BatchNorm', RELEASE, 'model.neck.bn.affine', False),
+        ('epsilon of BatchNorm', MAE, 'model.neck.bn.eps', 1e-6),
+        ('classes', S41, 'model.head.fc.out_features', 1000),
+        ('start of the head', RELEASE, start_of_head, [near(0.01), 0]),
+        ('loss', RELEASE, lambda s: type(s.model.head.loss_module).__name__, 'CrossEntropyLoss'),
+        ('the transforms', RELEASE, lambda s: list(s.train),
+         ['LoadAnyImage', 'RandomCropFlip', 'PackInputs']),
+        ('size of a crop', RELEASE, 'train.RandomCropFlip.scale', (224, 224)),
+        ('area of a crop', RELEASE, 'train.RandomCropFlip.crop_ratio_range', (0.08, 1)),
+        ('flips', RELEASE, 'train.RandomCropFlip.flip_prob', 0.5),
+        ('redrawn crops', MAE, 'train.RandomCropFlip.redraw', False),
+        ('mixing', MAE, 'model.data_preprocessor.batch_augments', None),
+        MIXED,
+    ]),
+    'ADE20K, in the form of the text and of the release': (SEG, [
+        *INPUT,
+        *DENSE,
+        ('iterations', S44, 'cfg.train_cfg.max_iters', 160_000),
+        ('iterations between validations', OURS, 'cfg.train_cfg.val_interval', 16_000),
+        *ADAMW,
+        ('weight decay of matrices, biases, norms, tokens', f'{APPENDIX_C}; {RELEASE}',
+         weight_decay, [0.05, 0, 0, 0], [0.05, 0, 0, 0.05]),
+        ('rate of the patch embedding, the first and the last block', APPENDIX_C, layer_decay,
+         [0.65**13, 0.65**12, 0.65]),
+        ('learning rate', APPENDIX_C, 'cfg.optim_wrapper.optimizer.lr', 4e-4),
+        ('the warm-up begins at', RELEASE, lambda s: s.rates[0] / 4e-4, 1e-6),
+        ('rates in the midst and at the end of 1500 steps of warm-up, which multiply a decay',
+         f'{APPENDIX_C}; {RELEASE}', lambda s: s.rates[[750, 1500]],
+         near(np.array([2e-4 * (1 - 750 / 160_000), 4e-4 * (1 - 1500 / 160_000)]), rel=1e-3)),
+        ('rate at half the run', APPENDIX_C, lambda s: s.rates[80_000], near(2e-4)),
+        ('last rate', APPENDIX_C, lambda s: s.rates[-1], pytest.approx(0, abs=1e-8)),
+        ('norm that gradients are clipped to', RELEASE, 'wrapper.clip_grad_kwargs',
+         {'max_norm': 3}),
+        ('size of the image', APPENDIX_C, 'train.RandomResize.scale', (2048, 512)),
+        ('ratios', APPENDIX_C, 'train.RandomResize.ratio_range', (0.5, 2)),
+        ('aspect ratio is kept', RELEASE, 'train.RandomResize.resize_cfg.keep_ratio', True),
+        ('crop', APPENDIX_C, 'train.RandomCrop.crop_size', (512, 512)),
+        ('most of a class in a crop', RELEASE, 'train.RandomCrop.cat_max_ratio', 0.75),
+        ('flips', APPENDIX_C, 'train.RandomFlip.prob', 0.5),
+        ('the transforms', APPENDIX_C, lambda s: list(s.train),
+         ['LoadAnyImage', 'LoadLabelMap', 'CheckSegLabels', 'RandomResize', 'RandomCrop',
+          'RandomFlip', 'PhotoMetricDistortion', 'PackSegInputs']),
+        ('head', S44, lambda s: type(s.model.decode_head).__name__, 'UPerHead'),
+        ('classes', S44, 'model.decode_head.num_classes', 150),
+        ('channels of the head', RELEASE, 'model.decode_head.channels', 768),
+        ('channels that the heads take', S44, channels_of_heads, [768] * 5),
+        ('its pools', RELEASE,
+         lambda s: [m[0].output_size for m in s.model.decode_head.psp_modules], [1, 2, 3, 6]),
+        ('dropout', RELEASE, 'model.decode_head.dropout_ratio', 0.1),
+        ('second head', RELEASE, lambda s: type(s.model.auxiliary_head).__name__, 'FCNHead'),
+        ('on level', RELEASE, 'model.auxiliary_head.in_index', 2),
+        ('its channels', RELEASE, 'model.auxiliary_head.channels', 256),
+        ('its convolutions', RELEASE, lambda s: len(s.model.auxiliary_head.convs), 1),
+        ('weight of its loss', RELEASE, 'model.auxiliary_head.loss_decode.loss_weight', 0.4),
+        ('batch norm of the heads', RELEASE,
+         lambda s: {type(m).__name__ for head in (s.model.decode_head, s.model.auxiliary_head)
+                    for m in head.modules() if 'BatchNorm' in type(m).__name__},
+         {'SyncBatchNorm'}),
+        ('batch norm of the pyramid', RELEASE, 'cfg.model.neck.norm_cfg.type', 'SyncBN'),
+        ('test', RELEASE, 'model.test_cfg.mode', 'slide'),
+        ('window', RELEASE, 'model.test_cfg.crop_size', (512, 512)),
+        ('stride', RELEASE, 'model.test_cfg.stride', (341, 341)),
+        ('size of the tested image', f'{APPENDIX_C}: single scale', 'test.Resize.scale',
+         (2048, 512)),
+        ('short sides at several scales', RELEASE, lambda s: ways_to_test(s, 0, 'scale'),
+         [512, 512, 512, 512, 512, 512, 640, 640, 768, 768, 896, 896]),
+        ('flips at several scales', RELEASE, lambda s: ways_to_test(s, 1, 'prob'), [0, 1] * 6),
+        ('grid of the position embedding', RELEASE, 'encoder.patch_resolution', (14, 14), (32, 32)),
+        ('it is trained', RELEASE, 'encoder.pos_embed.requires_grad', False, True),
+        ('what its blocks have besides', f'{S41}; {RELEASE}', additions, {},
+         {'attn.relative_position_bias_table': 12, 'attn.gamma1.weight': 12,
+          'ffn.gamma2.weight': 12}),
+    ]),
+    'ADE20K: what the form of the release adds': (SEG[1:], [
+        ('layer scale starts at', RELEASE, start_of_layer_scale, [1, 1]),
+        ('rows of a table of relative positions, for its heads', RELEASE,
+         'encoder.layers.0.attn.relative_position_bias_table.shape', (63 * 63 + 3, 12)),
+    ]),
+    'ADE20K with ViT-L': (['seg/upernet_bootmae_vitl_160k'], [
+        ('encoder', OURS, lambda s: [s.encoder.embed_dims, s.encoder.num_layers], [1024, 24]),
+        ('blocks', OURS, lambda s: [i + 1 for i in s.encoder.out_indices], [8, 12, 16, 24]),
+        ('strides', OURS, strides, [4, 8, 16, 32]),
+        ('learning rate', OURS, 'cfg.optim_wrapper.optimizer.lr', 2.4e-4),
+        ('rate of the last block', OURS, lambda s: layer_decay(s)[-1], 0.8),
+        ('channels of the head', OURS, 'model.decode_head.channels', 1024),
+        ('channels that the heads take', OURS, channels_of_heads, [1024] * 5),
+    ]),
+    'COCO': ([DETECTOR], [
+        *INPUT,
+        *DENSE,
+        *PLAIN,
+        ('detector', S44, lambda s: type(s.model).__name__, 'MaskRCNN'),
+        ('epochs', S44, 'cfg.train_cfg.max_epochs', 12),
+        ('learning rate', APPENDIX_C, lambda s: s.rates.max(), near(4e-4)),
+        ('epochs after which it falls, and to', APPENDIX_C, falls, [8, near(0.1), 11, near(0.1)]),
+        ADAMW[0],
+        ('betas', OURS, *ADAMW[1][2:]),
+        (*DECAY[:1], APPENDIX_C, *DECAY[2:]),
+        ('rate of the patch embedding, the first and the last block', APPENDIX_C, layer_decay,
+         [0.75**13, 0.75**12, 0.75]),
+        ('long and short side', APPENDIX_C, 'train.Resize.scale', (1333, 800)),
+        ('in tests', APPENDIX_C, 'test.Resize.scale', (1333, 800)),
+        ('aspect ratio is kept', APPENDIX_C,
+         lambda s: [steps['Resize'].keep_ratio for steps in (s.train, s.test)], [True, True]),
+        ('flips', STACK, 'train.RandomFlip.prob', 0.5),
+        ('channels of the FPN', STACK, 'model.neck.1.out_channels', 256),
+        ('its levels', STACK, 'model.neck.1.num_outs', 5),
+        ('classes of boxes', S44, 'model.roi_head.bbox_head.num_classes', 80),
+        ('classes of masks', S44, 'model.roi_head.mask_head.num_classes', 80),
+    ]),
 }  # fmt: skip
-LENGTHS, _ = RECIPE['Pretraining: other lengths']
 ROWS = {
     f'{title}: {index}, {row[0]}': (configs, row)
     for title, (configs, rows) in RECIPE.items()
     for index, row in enumerate(rows, 1)
 }
-RATES = 'Pretraining: schedule', 'Classification: fine-tuning', 'Classification: linear probe'
 TRAIN_PIPELINE = 'train_dataloader.dataset.pipeline'
 SWEEP = {
     *('blocks', 'model.backbone.out_indices', 'model.neck', 'model.head'),
     *('val_evaluator', 'test_evaluator', 'default_hooks.checkpoint.save_best'),
 }
-DETECTOR = 'det/mask_rcnn_bootmae_vitb_1x'
 # config: (the one that it is like, the settings in which it differs and no others)
 VARIANTS = {
     **{
@@ -777,8 +588,8 @@ VARIANTS = {
         )
         for name in LENGTHS
     },
-    'linear/bootmae_vitb_linear_90e_depth_sweep': ('linear/bootmae_vitb_linear_90e', SWEEP),
-    'linear/bootmae_vitl_linear_50e_depth_sweep': ('linear/bootmae_vitl_linear_50e', SWEEP),
+    f'{LINEAR[0]}_depth_sweep': (LINEAR[0], SWEEP),
+    f'{LINEAR[1]}_depth_sweep': (LINEAR[1], SWEEP),
     'seg/upernet_bootmae_vitl_160k': (
         'seg/upernet_bootmae_vitb_160k',
         {
@@ -805,11 +616,16 @@ VARIANTS = {
 setup_of = cache(Setup)
 
 
+def part_of(whole: object, name: str) -> object:
+    """An attribute, or an entry of a mapping or a list."""
+    if isinstance(whole, Mapping):
+        return whole[name]
+    return whole[int(name)] if name.isdigit() else getattr(whole, name)
+
+
 def value_of(setup: Setup, read: str | Callable) -> object:
     """What a row reads of a config."""
-    if callable(read):
-        return read(setup)
-    return reduce(lambda part, name: part[name], read.split('.'), setup.cfg)
+    return read(setup) if callable(read) else reduce(part_of, read.split('.'), setup)
 
 
 def holds(found: object, value: object) -> bool:
@@ -830,7 +646,7 @@ def test_the_recipe(row):
         assert holds(found, value), f'{config}: {what} is {value} ({source}), found {found}'
 
 
-@pytest.mark.parametrize('name', [name for title in RATES for name in RECIPE[title][0]])
+@pytest.mark.parametrize('name', [*PRETRAIN, *FINETUNE, *LINEAR])
 def test_between_its_rows_the_rate_is_linear_then_one_cosine(name):
     """Of the head; that of every depth is the same part of it all the time, as in the release."""
     setup = Setup(name)

@@ -54,8 +54,3 @@ def test_centre_weights_count_masked_neighbours():
                 square = cells[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
                 expected = float(cells[row, column]) * (1 + square.sum().item() / 9)
                 assert weights[b, 5 * row + column].item() == pytest.approx(expected, abs=1e-6)
-
-
-def test_the_centre_of_a_masked_block_weighs_two():
-    mask = torch.ones(1, 9, dtype=torch.bool)
-    assert tokens.centre_weights(mask, (3, 3))[0, 4].item() == pytest.approx(2.0)

@@ -35,14 +35,6 @@ def test_attention_is_softmax_attention(query_dims, context_dims, num_heads):
     torch.testing.assert_close(layer(query, context), plain_attention(layer, query, context))
 
 
-def test_heads_that_do_not_divide_the_width():
-    layer = Attention(512, 768, 12)
-    assert layer.head_dims == 42
-    assert layer.q.weight.shape == (504, 512)
-    assert layer.kv.weight.shape == (1008, 768)
-    assert layer.proj.weight.shape == (512, 504)
-
-
 def test_a_key_bias_is_neither_used_nor_trained():
     layer = FusedProjection(6, 4, 'qkv')
     x = torch.randn(3, 6)
