@@ -9,8 +9,8 @@ from mmengine.registry import PARAM_SCHEDULERS
 from ..data.files import Finding
 from .case import Case, in_words
 
-# Factors at certain times, which may lie over a warm-up.
-STEPWISE = ('MultiStepLR', 'StepLR', 'ConstantLR', 'ExponentialLR')
+# They multiply the rate, the last where it ends at 0, and so may lie over a warm-up.
+FACTORS = ('MultiStepLR', 'StepLR', 'ConstantLR', 'ExponentialLR', 'PolyLR')
 
 
 def check_schedule(case: Case) -> Iterator[Finding]:
@@ -51,7 +51,7 @@ def rate_findings(case: Case, unit: str) -> Iterator[Finding]:
                 f'Expected {name} to begin before it ends and before the run does, found begin='
                 f'{begin}, end={stop} in a run of {case.length} {unit}; correct them.',
             )
-        elif end and (begin > end or (begin < end and scheduler.type not in STEPWISE)):
+        elif end and (begin > end or (begin < end and not multiplies(scheduler))):
             yield Finding(
                 'warning',
                 f'Expected {name} to begin at {end}, where the one before it ends, found {begin}; '
@@ -71,6 +71,11 @@ def rate_findings(case: Case, unit: str) -> Iterator[Finding]:
             f'Expected {counted[-1][0]} to end with the run, after {case.length} {unit}, found '
             f'end={end}; set end or the length of the run.',
         )
+
+
+def multiplies(scheduler: Mapping) -> bool:
+    """Whether it changes the rate by factors that do not depend on the rate."""
+    return scheduler['type'] in FACTORS and not scheduler.get('eta_min')
 
 
 def step_findings(case: Case) -> Iterator[Finding]:

@@ -141,6 +141,11 @@ FAULTS = {
     ),
     'a gap': ('schedules', {'param_scheduler.1.begin': 2}, 'warning', 'begin at 1, .*found 2'),
     'an overlap': ('schedules', {'param_scheduler.1.begin': 0}, 'warning', 'begin at 1, .*found 0'),
+    'a decay to a floor over the warm-up': (
+        'schedules', {'param_scheduler.1': dict(
+            _delete_=True, type='PolyLR', begin=0, end=4, eta_min=1e-4)},
+        'warning', 'begin at 1, .*found 0',
+    ),
     'a step after the end': (
         'schedules', {'param_scheduler.1': dict(
             _delete_=True, type='MultiStepLR', begin=0, end=4, milestones=[3, 7])},

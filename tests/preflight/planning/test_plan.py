@@ -139,7 +139,7 @@ def test_what_the_configs_say():
     recipes = {
         'pretrain/bootmae_vitl_300e': (128, 4096, 300, None, 8, True, True),
         'finetune/bootmae_vitb_finetune_100e': (256, 2048, 100, None, 8, False, True),
-        'linear/bootmae_vitb_linear_90e_depth_sweep': (512, 16384, 90, None, 8, False, True),
+        'linear/bootmae_vitb_linear_90e_depth_sweep': (1024, 16384, 90, None, 8, False, True),
         'seg/upernet_bootmae_vitb_160k': (2, 16, None, 160_000, 4, False, False),
         'det/mask_rcnn_bootmae_vitb_1x': (2, 16, 12, None, 4, False, False),
     }
