@@ -64,8 +64,7 @@ def settings_meant(cfg: Config, key: str, value: object) -> dict[str, object]:
         key: A dotted key, or a variable's name.
         value: The value that it was to have.
     """
-    known = sections()
-    settings = {k: v for name in cfg if name in known for k, v in _settings(name, cfg[name])}
+    known, settings = sections(), _all_settings(cfg)
     found = {name: value for name in settings if name.endswith(f'.{key}')}
     variable, _, rest = key.partition('.')
     found |= _made_of(cfg.get(variable), settings, rest, value, numbers=not found)
@@ -99,6 +98,12 @@ def _made_of(
     return {name + end: value for name, setting in settings.items() if setting == old}
 
 
+def _all_settings(cfg: Mapping) -> dict[str, object]:
+    """Every setting of the sections by dotted key."""
+    known = sections()
+    return {k: v for name in cfg if name in known for k, v in _settings(name, cfg[name])}
+
+
 def _settings(name: str, value: object) -> Iterator[tuple[str, object]]:
     """Every setting of a section and all below it by dotted key."""
     yield name, value
@@ -113,7 +118,8 @@ def _settings(name: str, value: object) -> Iterator[tuple[str, object]]:
 
 
 def refuse_lost_variables(path: str, cfg: Config) -> None:
-    """Refuse a config that gives a variable of its bases another value and does not use it.
+    """Refuse a config that gives a variable of its bases another value and does not use it, unless
+    the settings that were made of it have that value anyway.
 
     Args:
         path: The config's file.
@@ -126,17 +132,32 @@ def refuse_lost_variables(path: str, cfg: Config) -> None:
     unused = {*written} & {*cfg} - sections() - _names_read(path)
     if not unused or '_base_' not in written:
         return
-    base = _bases(path, written['_base_'])
+    base, now = _bases(path, written['_base_']), _all_settings(cfg)
     for name in sorted(unused & {*base}):
-        if cfg[name] == base[name]:
+        found = settings_meant(base, name, cfg[name]) or _parts_meant(base, name, cfg[name])
+        as_meant = found and all(now.get(key) == value for key, value in found.items())
+        if cfg[name] == base[name] or as_meant:
             continue
-        found = settings_meant(base, name, cfg[name])
         line = place(path, written[name].lineno)
         advice = f'set {", ".join(list(found)[:SHOWN])}' if found else 'set what it was meant for'
         raise ValueError(
             f'Expected settings that something reads in {line}, found {name}, which has no effect '
             f'(a base was made with its own {name}); {advice}.'
         )
+
+
+def _parts_meant(base: Mapping, name: str, value: object) -> dict[str, object]:
+    """Values by the dotted keys that got parts of a variable, as by ``dict(**loader)``; of the
+    parts that have changed."""
+    old = base[name]
+    if not (isinstance(value, Mapping) and isinstance(old, Mapping)):
+        return {}
+    changed = {part for part in {*value} & {*old} if value[part] != old[part]}
+    return {
+        key: value[part]
+        for key, setting in _all_settings(base).items()
+        if (part := key.rpartition('.')[2]) in changed and setting == old[part]
+    }
 
 
 def _names_read(path: str) -> set[str]:

@@ -9,6 +9,7 @@ from tests.helpers.data_cases import assert_one_sentence
 from tests.helpers.paths import ROOT
 
 PRETRAIN, DETECT = 'demo/pretrain', 'demo/detect'
+RCNN = 'det/mask_rcnn_bootmae_vitb_1x'
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -70,6 +71,7 @@ def test_what_something_reads_passes():
         (PRETRAIN, 'max_epochs = 50', 'max_epochs', 'train_cfg.max_epochs'),
         (PRETRAIN, 'train_pipeline = []', 'train_pipeline', 'train_dataloader.dataset.pipeline'),
         (DETECT, "data_root = '/my'", 'data_root', '.*, test_evaluator.ann_file'),
+        (RCNN, 'loader = dict(num_workers=0)', 'loader', 'train_dataloader.num_workers, val_'),
     ],
 )  # fmt: skip
 def test_a_variable_that_a_config_sets_in_vain_is_refused(name, text, found, meant, tmp_path):
@@ -78,6 +80,26 @@ def test_a_variable_that_a_config_sets_in_vain_is_refused(name, text, found, mea
     with pytest.raises(ValueError) as caught:
         read_config(str(path))
     assert_one_sentence(caught.value, f"mine.py', line 2, found {found}, .*; set {meant}")
+
+
+def test_a_variable_in_vain_passes_where_its_settings_are_as_it_says(tmp_path):
+    """Whole, or in parts as those of ``dict(**extractor)``; with one of them left it is refused."""
+    path = tmp_path / 'mine.py'
+    parts = [f'{kind}_roi_extractor=dict(out_channels=16)' for kind in ('bbox', 'mask')]
+    neck = "neck=[dict(type='FourScalePyramid', embed_dims=768), dict(type='FPN', out_channels=16)]"
+
+    def read(kept):
+        path.write_text(
+            f"_base_ = '{ROOT}/configs/{RCNN}.py'\nextractor = dict(out_channels=16)\n"
+            f'model = dict({neck}, roi_head=dict({", ".join(kept)}))\n'
+            'max_epochs = 6\ntrain_cfg = dict(max_epochs=6)\n'
+            'param_scheduler = [dict(type="ConstantLR", end=6)]\n'
+        )
+        return read_config(str(path))
+
+    assert read(parts).extractor.out_channels == 16
+    with pytest.raises(ValueError, match='found extractor, .*mask_roi_extractor.out_channels'):
+        read(parts[:1])
 
 
 def test_variables_that_are_used_or_change_nothing_pass(tmp_path):
