@@ -57,12 +57,10 @@ def ours(records: Records, score: Score, budget: str | None = None) -> Ours | No
 def measured(records: Records, run: Run | None, metric: Metric, budget: str) -> tuple[float, ...]:
     """What was measured in a run, for each seed that has it. Hours are the processor's at the
     reduced budget, where several runs share one."""
+    hours = 'hours' if budget == FULL else 'cpu_hours'
     kept = (records[each] for each in runs_of(records, run, budget))
-    if metric is HOURS:
-        return tuple(record['hours' if budget == FULL else 'cpu_hours'] for record in kept)
-    return tuple(
-        record['scores'][metric.title] for record in kept if metric.title in record['scores']
-    )
+    values = (r[hours] if metric is HOURS else r['scores'].get(metric.title) for r in kept)
+    return tuple(value for value in values if value is not None)
 
 
 def speed_ups(records: Records, score: Score, budget: str) -> tuple[float, ...]:

@@ -552,6 +552,8 @@ def test_the_hours_of_a_run_are_those_of_its_record():
     for budget, hours in ((FULL, 18.25), (REDUCED, 3.5)):
         found = {run._replace(budget=budget): record}
         assert tables.ours(found, Score(cells.HOURS, 18, run)).values == (hours,)
+    uncounted = {run._replace(budget=REDUCED): {**record, 'cpu_hours': None}}
+    assert tables.ours(uncounted, Score(cells.HOURS, 18, run)) is None
     assert tables.ours({}, Score(cells.HOURS, 18, run)) is None
 
 
