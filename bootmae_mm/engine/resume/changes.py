@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from mmengine.config import Config
@@ -46,6 +47,16 @@ class Change(NamedTuple):
 
     def __str__(self) -> str:
         return f'{self.key}: {self.before} -> {self.now}'
+
+
+def refusal(checkpoint: str, relevant: Iterable[Change]) -> str:
+    """Why a run cannot go on with changes that change the result, and what to do."""
+    listed, folder = [*map(str, relevant)], str(Path(checkpoint).parent)
+    return (
+        f'Expected the settings that {checkpoint!r} was written with, found {len(listed)} that '
+        f"change the result ({'; '.join(listed)}); undo them (the run's own config is kept in "
+        f'{folder!r}), choose another --work-dir, or go on with --accept-changes.'
+    )
 
 
 def snapshot(cfg: Config) -> str:

@@ -202,12 +202,7 @@ class ResumableRunner(Runner):
         if harmless:
             self.logger.info(f'Changed, without effect on the result: {_listed(harmless)}.')
         if relevant and not self.cfg.get('accept_changes'):
-            raise ValueError(
-                f'Expected the settings that {filename!r} was written with, found '
-                f'{len(relevant)} that change the result ({_listed(relevant)}); undo them (the '
-                f"run's own config is kept in {self.work_dir!r}), start in another work directory, "
-                'or go on with --accept-changes.'
-            )
+            raise ValueError(changes.refusal(filename, relevant))
         if relevant:
             self.logger.warning(f'Going on with a changed run: {_listed(relevant)}.')
 

@@ -133,10 +133,9 @@ def refuse_lost_variables(path: str, cfg: Config) -> None:
     if not unused or '_base_' not in written:
         return
     base, now = _bases(path, written['_base_']), _all_settings(cfg)
-    for name in sorted(unused & {*base}):
+    for name in sorted(name for name in unused & {*base} if cfg[name] != base[name]):
         found = settings_meant(base, name, cfg[name]) or _parts_meant(base, name, cfg[name])
-        as_meant = found and all(now.get(key) == value for key, value in found.items())
-        if cfg[name] == base[name] or as_meant:
+        if found and all(now.get(key) == value for key, value in found.items()):
             continue
         line = place(path, written[name].lineno)
         advice = f'set {", ".join(list(found)[:SHOWN])}' if found else 'set what it was meant for'

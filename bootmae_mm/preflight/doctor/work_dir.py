@@ -45,12 +45,7 @@ def what_changed(case: Case, path: Path) -> Iterator[Finding]:
         return
     relevant, harmless = changes.changes(meta['training'], changes.snapshot(case.cfg))
     if relevant:
-        yield Finding(
-            'error',
-            f'Expected the settings that {str(path)!r} was written with, found {len(relevant)} '
-            f'that change the result ({"; ".join(map(str, relevant))}); undo them, choose another '
-            '--work-dir, or train with --accept-changes.',
-        )
+        yield Finding('error', changes.refusal(str(path), relevant))
         return
     told = f'; changed without effect: {"; ".join(map(str, harmless))}' if harmless else ''
     steps, epoch = meta['optimizer_steps'], meta['epoch']

@@ -26,6 +26,8 @@ FINETUNE = 'finetune/bootmae_vitb_finetune_100e'
 FINETUNE_LARGE = 'finetune/bootmae_vitl_finetune_50e'
 BOOTMAE_300 = Run(FINETUNE, start='pretrain/bootmae_vitb_300e')
 BOOTMAE_800 = Run(FINETUNE)
+# Fine-tuning and linear probe of an encoder.
+RECIPES = dict(vitb=('finetune_100e', 'linear_90e'), vitl=('finetune_50e', 'linear_50e'))
 MAE_800, MAE_1600 = 'pretrain/mae/mae_vitb_800e', 'pretrain/mae/mae_vitb_1600e'
 MOCO, SUPERVISED = 'checkpoints/mocov3_vitb_300e.pth', 'checkpoints/supervised_vitb_300e.pth'
 BOOTSTRAPPED = (
@@ -48,9 +50,9 @@ def ablation(name: str, paper: float | None) -> Score:
 
 def mae(name: str, paper: float | None, encoder: str = 'vitb') -> Score:
     """Fine-tuning of ``configs/pretrain/mae/mae_<encoder>_<name>.py``."""
-    recipe = dict(vitb='finetune_100e', vitl='finetune_50e')[encoder]
+    tuning, _ = RECIPES[encoder]
     start = f'pretrain/mae/mae_{encoder}_{name}'
-    return fine_tuned(paper, Run(f'finetune/baselines/mae_{encoder}_{recipe}', start=start))
+    return fine_tuned(paper, Run(f'finetune/baselines/mae_{encoder}_{tuning}', start=start))
 
 
 TABLE_1 = Table(
@@ -142,7 +144,7 @@ TABLE_5 = Table(
 
 def classified(model: str, start: str | None, tuned: float, linear: float) -> tuple[Score, Score]:
     """Fine-tuning and linear probe by the recipes of ``model``, as in 'baselines/mae_vitl'."""
-    recipes = ('finetune_100e', 'linear_90e') if 'vitb' in model else ('finetune_50e', 'linear_50e')
+    recipes = RECIPES['vitb' if 'vitb' in model else 'vitl']
     tuning, probe = (
         Run(f'{recipe.partition("_")[0]}/{model}_{recipe}', start=start) for recipe in recipes
     )

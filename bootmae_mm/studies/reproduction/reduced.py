@@ -163,8 +163,9 @@ def transfer(cfg: Config, full: Config, run: Run, paths: Paths) -> None:
         cfg.model.backbone.init_cfg = None
     backbone = full.model.backbone
     cfg.model.backbone.update({name: backbone[name] for name in FORM if name in backbone})
-    if 'decay_embeddings' in (full.optim_wrapper.get('paramwise_cfg') or {}):
-        cfg.optim_wrapper.paramwise_cfg.decay_embeddings = True
+    decay = (full.optim_wrapper.get('paramwise_cfg') or {}).get('decay_embeddings')
+    if decay is not None:
+        cfg.optim_wrapper.paramwise_cfg.decay_embeddings = decay
     normalisation = full.model.data_preprocessor
     cfg.model.data_preprocessor.update(mean=normalisation.mean, std=normalisation.std)
 

@@ -249,7 +249,10 @@ class TestOtherSettings:
         def edit(cfg):
             cfg.optim_wrapper.optimizer.lr = 2e-3
 
-        said = 'found 1 that change the result .*optimizer.lr: 0.001 -> 0.002.*accept-changes'
+        said = (
+            'found 1 that change the result .*optimizer.lr: 0.001 -> 0.002.*'
+            "config is kept in '.*/begun'.*accept-changes"
+        )
         kept = {path: path.read_text() for path in begun.glob('*.py')}
         assert len(kept) == 1
         with pytest.raises(ValueError, match=said):
