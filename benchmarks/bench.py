@@ -55,7 +55,7 @@ def plan(args: argparse.Namespace) -> dict[str, tuple[float, Callable[[], Tables
     budget = args.budget or (20.0 if quick else 300.0)
     step = partial(pretrain_step.measure_steps, args.arch, batch, budget=budget)
     memory = partial(pretrain_step.measure_memory, args.arch, batch)
-    pipeline = partial(data_pipeline.measure, images=64 if quick else 512, rounds=1 if quick else 3)
+    pipeline = partial(data_pipeline.measure, 64 if quick else 512, 1 if quick else 3)
     parts = {f'step, {dtype}': (budget + 30, partial(step, dtype=dtype)) for dtype in args.dtypes}
     parts['data pipeline'] = (20 if quick else 90, pipeline)
     for dtype in args.dtypes[: 1 if quick else None]:

@@ -1,15 +1,17 @@
 """Images per second and core of the pretraining data pipeline beside that of mmpretrain's MAE.
 
-    python benchmarks/data_pipeline.py [--images 512] [--rounds 3] [--out work_dirs/bench]
+    python benchmarks/data_pipeline.py [--images FOLDER] [--rounds 3] [--out work_dirs/bench]
 
-The same made-up JPEGs, 500 × 375 and 2000 × 1500, go through both: whole samples of the dataset as
-a worker of the data loader draws them, in one process with one thread, in turn. MAE's pipeline is
-the one of mmpretrain's config imagenet_bs512_mae.py; it makes no masks, as its model does that.
+The same photographs, or made-up JPEGs of 500 × 375 and 2000 × 1500, go through both: whole samples
+of the dataset as a worker of the data loader draws them, in one process with one thread, in turn.
+MAE's pipeline is the one of mmpretrain's config imagenet_bs512_mae.py; it makes no masks, as its
+model does that.
 """
 
 import argparse
 import itertools
 import math
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +30,9 @@ from PIL import Image
 from bootmae_mm.data import sampling
 from bootmae_mm.data.cropping import crop_flip, draw_box
 from bootmae_mm.data.dataset import UnlabelledImages
+from bootmae_mm.data.reading import upright_size
 from bootmae_mm.data.sampling import SampleKey
+from bootmae_mm.data.search import find_images
 from bootmae_mm.data.synthetic.photographs import write_photographs
 from bootmae_mm.preflight.planning.clock import one_thread
 
@@ -49,40 +53,50 @@ REST = 'seeding, dataset'
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--images', type=int, default=512, help='number of small images')
+    parser.add_argument(
+        '--images', type=Path, metavar='FOLDER', help='photographs; without it some are made up'
+    )
+    parser.add_argument('--count', type=int, default=512, help='small images to make up')
     parser.add_argument('--rounds', type=int, default=3, help='times that each image is drawn')
     parser.add_argument('--out', type=Path, help='folder to write data_pipeline.md and .json to')
     args = parser.parse_args(argv)
-    if min(args.images, args.rounds) < 1:
-        parser.error('Expected at least 1 image and 1 round; raise --images or --rounds.')
-    tables = measure(args.images, args.rounds)
+    if min(args.count, args.rounds) < 1:
+        parser.error('Expected at least 1 image and 1 round; raise --count or --rounds.')
+    try:
+        tables = measure(args.count, args.rounds, args.images)
+    except ValueError as error:
+        parser.error(str(error))
     print('\n\n'.join(f'## {name}\n\n{common.table(rows)}' for name, rows in tables.items()))
     if args.out:
         common.write(args.out, 'data_pipeline', 'Speed of the data pipeline', tables)
 
 
-def measure(images: int = 512, rounds: int = 3) -> dict[str, list[dict]]:
+def measure(
+    count: int = 512, rounds: int = 3, photographs: Path | None = None
+) -> dict[str, list[dict]]:
     """Tables of both pipelines' speed, of the parts of ours, and of how far its crops are from
     those of Pillow.
 
     Args:
-        images: Number of 500 × 375 files; of 2000 × 1500 there are a sixteenth.
+        count: Number of 500 × 375 files to make; of 2000 × 1500 there are a sixteenth.
         rounds: Times that each is drawn, another crop each time.
+        photographs: A folder to take in their place.
     """
-    speeds, parts = [], []
-    with as_a_worker(), tempfile.TemporaryDirectory() as folder:
-        small, large = Path(folder) / 'small', Path(folder) / 'large'
-        sizes = write_photographs(small, images)
-        speeds += compare(small, f'500 × 375, {kilobytes(sizes)}', rounds)
-        parts += split(small, rounds)
-        sizes = write_photographs(large, math.ceil(images * LARGE_SHARE), LARGE)
-        speeds += compare(large, f'2000 × 1500, {kilobytes(sizes)}', rounds)
-        crops = [crop_differences(small)]
-    return {
-        'Data pipeline, one core': speeds,
-        'Data pipeline, parts of ours': parts,
-        "Crops beside Pillow's, in grey levels of 255": crops,
-    }
+    with as_a_worker(), tempfile.TemporaryDirectory() as made:
+        folders = [photographs] if photographs else make_photographs(Path(made), count)
+        return {
+            'Data pipeline, one core': [row for f in folders for row in compare(f, rounds)],
+            'Data pipeline, parts of ours': split(folders[0], rounds),
+            "Crops beside Pillow's, in grey levels of 255": [crop_differences(folders[0])],
+        }
+
+
+def make_photographs(folder: Path, count: int) -> list[Path]:
+    """Two folders of files: small and large ones."""
+    small, large = folder / 'small', folder / 'large'
+    write_photographs(small, count)
+    write_photographs(large, math.ceil(count * LARGE_SHARE), LARGE)
+    return [small, large]
 
 
 @contextmanager
@@ -94,9 +108,12 @@ def as_a_worker() -> Iterator[None]:
         yield
 
 
-def kilobytes(sizes: Sequence[int]) -> str:
-    """Their mean, in words."""
-    return f'{sum(sizes) / len(sizes) / 1000:.0f} kB'
+def describe(folder: Path) -> str:
+    """Number, median size and mean length of the images in a folder."""
+    paths = [folder / path for path in find_images(str(folder))]
+    width, height = np.median([upright_size(path) for path in paths], axis=0)
+    length = statistics.mean(path.stat().st_size for path in paths) / 1000
+    return f'{len(paths)} of {width:.0f} × {height:.0f}, {length:.0f} kB'
 
 
 def our_dataset(folder: Path) -> UnlabelledImages:
@@ -105,7 +122,7 @@ def our_dataset(folder: Path) -> UnlabelledImages:
     return UnlabelledImages(str(folder), Config.fromfile(OURS).train_pipeline)
 
 
-def compare(folder: Path, files: str, rounds: int) -> list[dict]:
+def compare(folder: Path, rounds: int) -> list[dict]:
     """A row each for mmpretrain's MAE and for ours."""
     ours = our_dataset(folder)
     mae = CustomDataset(
@@ -119,6 +136,7 @@ def compare(folder: Path, files: str, rounds: int) -> list[dict]:
     turns = math.ceil(rounds * len(ours) / CHUNK)
     seconds = common.medians(common.in_turn(steps, turns))
     slow = seconds["mmpretrain's MAE"]
+    files = describe(folder)
     return [
         {
             'files': files,
@@ -178,8 +196,8 @@ def crop_differences(folder: Path) -> dict:
     """Of crops of the same boxes, ours from Pillow's, over all values of up to 64 images."""
     rng = np.random.RandomState(0)
     differences = []
-    for path in sorted(folder.iterdir())[:64]:
-        image = np.array(Image.open(path))
+    for path in find_images(str(folder))[:64]:
+        image = np.array(Image.open(folder / path).convert('RGB'))
         top, left, height, width = box = draw_box(rng, image.shape[:2], (0.2, 1.0), (3 / 4, 4 / 3))
         crop = Image.fromarray(image).crop((left, top, left + width, top + height))
         pillow = np.asarray(crop.resize((224, 224), Image.Resampling.BICUBIC), np.int16)

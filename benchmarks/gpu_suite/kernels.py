@@ -1,6 +1,7 @@
-"""What the device does in a step: its longest kernels, and the gaps between kernels.
+"""What the device does in a step: its longest kernels, the gaps between kernels, and which of
+PyTorch's operations, on what shapes, it spends its time on.
 
-Read from PyTorch's trace, where every kernel has a start and a duration.
+Kernels and gaps are read from PyTorch's trace, where every kernel has a start and a duration.
 """
 
 import json
@@ -10,16 +11,19 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import torch
+from common import synchronise
 from pretrain_step import Tables, percent
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-MOST_KERNELS = 25
+MOST_KERNELS = MOST_OPERATIONS = 25
 MOST_GAPS = 5
 STEPS = 3
 NAME_LENGTH = 110
 IN_ALL_NAMES = ('void ', 'at::native::', '(anonymous namespace)::')
 # The kinds of kernels by a part of their names, the first that fits.
 KINDS = {
+    'fused by the compiler': ('triton_',),
     'attention': ('flash', 'fmha', 'attention', 'softmax'),
     'matrix products': ('gemm', 'nvjet', 'cutlass', 'xmma'),
     'optimiser and teacher': ('multi_tensor', 'foreach', 'lerp', 'adam'),
@@ -52,16 +56,46 @@ def trace(step: Callable[[], object], steps: int = STEPS) -> list[Kernel]:
     """The kernels of ``steps`` steps; without a GPU, PyTorch's operations on the CPU."""
     on_gpu = torch.cuda.is_available()
     activity = ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU
-    for count in (1, steps):  # the first start of the profiler takes long
-        with profile(activities=[activity]) as profiler:
-            for _ in range(count):
-                step()
-            if on_gpu:
-                torch.cuda.synchronize()
+    profiled(step, 1, activities=[activity])  # the first start of the profiler takes long
+    profiler = profiled(step, steps, activities=[activity])
     with TemporaryDirectory() as folder:
         path = Path(folder) / 'trace.json'
         profiler.export_chrome_trace(str(path))
         return read_trace(json.loads(path.read_text()), on_gpu)
+
+
+def profiled(step: Callable[[], object], steps: int, **options) -> profile:
+    """A profile of ``steps`` steps."""
+    with profile(**options) as profiler:
+        for _ in range(steps):
+            step()
+        synchronise()
+    return profiler
+
+
+def operations(step: Callable[[], object]) -> list[dict]:
+    """Of one step, PyTorch's operations and the shapes that they were given, those first whose
+    kernels took longest; without a GPU by their time on the CPU."""
+    on_gpu = torch.cuda.is_available()
+    activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_gpu]
+    profiler = profiled(step, 1, activities=activities, record_shapes=True)
+    spans = [
+        (event.self_device_time_total if on_gpu else event.self_cpu_time_total, event)
+        for event in profiler.key_averages(group_by_input_shape=True)
+        if event.device_type == DeviceType.CPU
+    ]
+    busy = sum(span for span, _ in spans)
+    spans.sort(key=lambda pair: -pair[0])
+    return [
+        {
+            'operation': short(event.key),
+            'shapes': short(' '.join(str(shape) for shape in event.input_shapes if shape)),
+            'calls': event.count,
+            'ms': span / 1e3,
+            'share': percent(span / busy),
+        }
+        for span, event in spans[:MOST_OPERATIONS]
+    ]
 
 
 def read_trace(content: dict, on_gpu: bool = True) -> list[Kernel]:

@@ -83,10 +83,11 @@ class EncoderAttention(MultiheadAttention):
         k, v = self._heads(self.qkv(x_BTD, slice(1, 3)))
         return self._output(F.scaled_dot_product_attention(q, k, v))
 
-    def _heads(self, x_BTE: Tensor) -> Tensor:
-        """``(parts, B, H, T, d)`` of fused projections."""
+    def _heads(self, x_BTE: Tensor) -> tuple[Tensor, ...]:
+        """The parts of fused projections, ``(B, H, T, d)`` each."""
         x = x_BTE.unflatten(-1, (-1, self.num_heads, self.head_dims))
-        return x.permute(2, 0, 3, 1, 4)
+        # Taken apart first: the gradients are then put together where the projection has them.
+        return tuple(part.transpose(1, 2) for part in x.unbind(2))
 
     def _output(self, out_BHTd: Tensor) -> Tensor:
         out = self.proj(out_BHTd.transpose(1, 2).flatten(2))

@@ -44,7 +44,7 @@ class TestPhotographs:
 @pytest.fixture(scope='module')
 def tables() -> dict:
     before = torch.get_num_threads(), cv2.getNumThreads()
-    tables = data_pipeline.measure(images=3, rounds=1)
+    tables = data_pipeline.measure(count=3, rounds=1)
     assert (torch.get_num_threads(), cv2.getNumThreads()) == before
     return tables
 
@@ -53,7 +53,7 @@ class TestMeasure:
     def test_both_pipelines_see_the_same_files(self, tables):
         rows = tables['Data pipeline, one core']
         assert [row['pipeline'] for row in rows] == ["mmpretrain's MAE", 'ours, with masks'] * 2
-        assert [row['files'][:6] for row in rows] == ['500 × '] * 2 + ['2000 ×'] * 2
+        assert [row['files'][:13] for row in rows] == ['3 of 500 × 37'] * 2 + ['1 of 2000 × 1'] * 2
         for mae, ours in (rows[:2], rows[2:]):
             assert mae['files'] == ours['files']
             assert mae['times as fast'] == 1
@@ -81,7 +81,7 @@ def test_mae_s_pipeline_is_mmpretrain_s_own(monkeypatch, files):
     seen = []
     monkeypatch.setattr(data_pipeline.common, 'in_turn', lambda steps, rounds: seen.append(steps))
     monkeypatch.setattr(data_pipeline.common, 'medians', lambda times: dict.fromkeys(seen[0], 1.0))
-    data_pipeline.compare(files[0][0].parent, '', 1)
+    data_pipeline.compare(files[0][0].parent, 1)
     kinds = []
     for step in seen[0].values():
         (draw,) = [cell.cell_contents for cell in step.__closure__ if callable(cell.cell_contents)]
@@ -105,10 +105,25 @@ def test_the_command_prints_and_writes(monkeypatch, tmp_path, capsys):
     tables = dict(Speed=[dict(pipeline='ours', ratio=2.5)])
     called = []
     monkeypatch.setattr(data_pipeline, 'measure', lambda *args: called.append(args) or tables)
-    data_pipeline.main(['--images', '7', '--rounds', '2', '--out', str(tmp_path)])
-    assert called == [(7, 2)]
+    data_pipeline.main(['--count', '7', '--rounds', '2', '--out', str(tmp_path)])
+    assert called == [(7, 2, None)]
     assert '| ours | 2.5 |' in capsys.readouterr().out
     assert json.loads((tmp_path / 'data_pipeline.json').read_text())['sections'] == tables
     with pytest.raises(SystemExit):
-        data_pipeline.main(['--images', '0'])
+        data_pipeline.main(['--count', '0'])
     assert 'at least 1 image' in capsys.readouterr().err
+
+
+def test_photographs_of_one_s_own(files, tmp_path, capsys):
+    """They take the place of those made up; a grey one among them; none is told in a sentence."""
+    Image.open(files[0][0]).convert('L').resize((300, 200)).save(tmp_path / 'grey.jpg')
+    Image.open(files[0][0]).save(tmp_path / 'colour.jpg')
+    tables = data_pipeline.measure(rounds=1, photographs=tmp_path)
+    rows = tables['Data pipeline, one core']
+    assert [row['files'].partition(',')[0] for row in rows] == ['2 of 400 × 288'] * 2
+    (row,) = tables["Crops beside Pillow's, in grey levels of 255"]
+    assert row['largest'] <= 2
+    (tmp_path / 'none').mkdir()
+    with pytest.raises(SystemExit):
+        data_pipeline.main(['--images', str(tmp_path / 'none')])
+    assert 'Expected images' in capsys.readouterr().err

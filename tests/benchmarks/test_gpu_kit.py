@@ -60,6 +60,7 @@ def test_a_trace_gives_kernels_and_copies_in_order(traced):
         ('multi_tensor_apply_kernel<TensorListMetadata<4>, FusedAdamMathFunctor>',
          'optimiser and teacher'),
         ('at::native::elementwise_kernel<direct_copy_kernel_cuda>', 'copies'),
+        ('triton_per_fused__to_copy_add_native_layer_norm_3', 'fused by the compiler'),
         ('at::native::vectorized_elementwise_kernel<4, GeluCUDAKernelImpl>',
          'elementwise and others'),
     ],
@@ -111,6 +112,14 @@ def test_a_real_trace_has_the_steps_operations():
     found = kernels.trace(lambda: a @ a, steps=3)
     assert [kernel.name for kernel in found].count('aten::mm') == 3
     assert all(kernel.duration > 0 for kernel in found)
+
+
+def test_operations_are_told_by_the_shapes_they_are_given():
+    a, b = torch.randn(64, 300), torch.randn(300, 500)
+    rows = kernels.operations(lambda: a @ b)
+    (product,) = (row for row in rows if row['operation'] == 'aten::mm')
+    assert (product['shapes'], product['calls']) == ('[64, 300] [300, 500]', 1)
+    assert product['ms'] > 0
 
 
 def test_several_masks_of_an_image_are_counted_as_views():

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from bootmae_mm.encoder.attention import EncoderAttention
 from bootmae_mm.encoder.position import relative_position_index, resize_bias_table
@@ -43,6 +44,16 @@ def test_the_bias_is_added_to_the_scores():
         heads.append(scores.softmax(-1) @ v)
     expected = layer.proj(torch.cat(heads, dim=-1))[None]
     torch.testing.assert_close(layer(x, (2, 2)), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_gradients_of_a_fused_projection_are_put_together_in_one_copy():
+    """As they lie in the projection's output; a second copy would put them in that order."""
+    layer = EncoderAttention(embed_dims=24, num_heads=3)
+    out = layer(torch.randn(2, 5, 24, requires_grad=True), (2, 2))
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        out.backward(torch.randn(2, 5, 24))
+    names = [event.name for event in profiler.events()]
+    assert names.count('aten::stack') == 1 and 'aten::clone' not in names
 
 
 def test_a_bias_table_is_resized_and_keeps_the_class_token():

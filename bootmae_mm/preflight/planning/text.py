@@ -12,7 +12,7 @@ def as_text(name: str, cfg: Config, recipe: Recipe, measured: Measurement, plan:
     sections = {
         f'Plan of {name} on {gpus(plan)}': [],
         'Measured': measured_lines(measured),
-        'The whole run': run_lines(recipe, plan),
+        'The whole run': run_lines(recipe, measured, plan),
         'Assumed': [('-', line) for line in assumptions(cfg, recipe, measured, plan)],
     }
     lines = []
@@ -35,7 +35,7 @@ def measured_lines(measured: Measurement) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def run_lines(recipe: Recipe, plan: Plan) -> list[tuple[str, str]]:
+def run_lines(recipe: Recipe, measured: Measurement, plan: Plan) -> list[tuple[str, str]]:
     """What the run takes."""
     factors = f'{recipe.batch} per GPU × {gpus(plan)} × {plan.accumulated} accumulated'
     if recipe.iterations is None:
@@ -53,6 +53,7 @@ def run_lines(recipe: Recipe, plan: Plan) -> list[tuple[str, str]]:
         ('cost', f'{rate(plan.gpu_hours)} GPU-hours'),
         ('memory', f'{gib(plan.memory_bytes)} per GPU'),
         *data_lines(recipe, plan),
+        ('cores', cores(measured, plan)),
     ]
 
 
@@ -61,15 +62,24 @@ def data_lines(recipe: Recipe, plan: Plan) -> list[tuple[str, str]]:
     wanted = f'a GPU uses {rate(plan.model_rate)} images/s'
     offered = f'{recipe.workers} workers load {rate(plan.loaded_rate)}'
     if plan.keeps_up:
-        return [('data', f'keeps up: {wanted}, {offered} ({plan.workers_needed} would do)')]
+        return [('data', f'keeps up: {wanted}, {offered}')]
     if not recipe.workers:
         offered = 'with num_workers=0 it waits while each batch is loaded'
     advice = (
-        f'train_dataloader.num_workers={plan.workers_needed}, on '
-        f'{plan.workers_needed * plan.gpus} cores for {gpus(plan)}, would make it '
+        f'train_dataloader.num_workers={plan.workers_needed} would make it '
         f'{duration(plan.hours_without_waiting)}'
     )
     return [('data', f'DOES NOT KEEP UP: {wanted}, {offered}'), ('', advice)]
+
+
+def cores(measured: Measurement, plan: Plan) -> str:
+    """How many processor cores the GPUs need: for the workers that load as fast as they train, and
+    one for the training process of each."""
+    per_gpu = plan.workers_needed + 1
+    return (
+        f'{per_gpu * plan.gpus} for {gpus(plan)}: a GPU needs {plan.workers_needed} to load, at '
+        f'{rate(measured.data_rate)} images/s each, and 1 to train'
+    )
 
 
 def assumptions(cfg: Config, recipe: Recipe, measured: Measurement, plan: Plan) -> list[str]:

@@ -29,6 +29,7 @@ from bootmae_mm.preflight.planning.recipe import (
     save_measurement,
     settings_of,
 )
+from bootmae_mm.preflight.planning.text import cores
 from bootmae_mm.pretrain.teacher import MomentumTeacher
 from tests.helpers.dense_data import tiny_det, tiny_seg
 from tests.helpers.labelled_data import load_tool, tiny_run, write_pictures
@@ -116,6 +117,8 @@ def test_the_slower_of_model_and_data_sets_the_pace():
     assert not slow.keeps_up and slow.workers_needed == 3
     assert slow.hours == pytest.approx(1500 / 30 / 3600)
     assert slow.hours_without_waiting == pytest.approx(fast.hours)
+    sentence = '8 for 2 GPUs: a GPU needs 3 to load, at 15 images/s each, and 1 to train'
+    assert cores(replace(MEASURED, data_rate=15.0), slow) == sentence
     serial = make_plan(replace(RECIPE, workers=0), MEASURED, 2)
     assert not serial.keeps_up and serial.hours == pytest.approx(1500 * (1 / 40 + 1 / 50) / 3600)
 
@@ -310,6 +313,7 @@ def test_the_command(brief, tmp_path, capsys):
     )
     third = capsys.readouterr().out
     assert 'keeps up' in third and '× 2 accumulated' in third and '1 GPU × ' in third
+    assert '  cores            ' in third
     content = json.loads(Path(saved).read_text())
     assert content['settings']['model.backbone.patch_size'] == 8
 
