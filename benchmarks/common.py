@@ -20,7 +20,7 @@ from bootmae_mm.preflight.planning.clock import peak_memory, synchronise
 __all__ = ['peak_memory', 'synchronise']
 
 PACKAGES = (
-    'torch', 'torchvision', 'pillow', 'opencv-python',
+    'torch', 'torchvision', 'numpy', 'pillow', 'opencv-python',
     'mmengine', 'mmcv', 'mmpretrain', 'mmsegmentation', 'mmdetection',
 )  # fmt: skip
 

@@ -65,6 +65,26 @@ def test_a_subset_is_encoded_as_if_the_other_patches_were_not_there(images):
     torch.testing.assert_close(taps[0], outputs[0])
 
 
+@pytest.mark.parametrize(
+    ('size', 'patch_size'), [((16, 40), 8), ((18, 35), 8), ((16, 40), (8, 4)), ((17, 40), (8, 4))]
+)
+def test_patches_are_projected_as_by_the_convolution(size, patch_size):
+    """All of them or some; also where the patch does not divide the image, or is no square."""
+    model = build(img_size=16, patch_size=patch_size)
+    images = torch.randn(2, 3, *size)
+    expected = model.patch_embed(images)[0]
+    torch.testing.assert_close(model._project(images, None), expected, atol=1e-5, rtol=1e-5)
+    ids = torch.tensor([[3, 0, 9], [5, 7, 8]])
+    some = torch.stack([expected[image, ids[image]] for image in range(2)])
+    torch.testing.assert_close(model._project(images, ids), some, atol=1e-5, rtol=1e-5)
+
+
+def test_square_patches_that_fill_the_image_need_no_convolution(images):
+    model = build()
+    model.patch_embed.forward = None
+    assert model(images)[0].isfinite().all()
+
+
 def test_chosen_patches_of_the_full_image_are_those_of_the_whole_output(images):
     model = build()
     ids = torch.tensor([[3, 0, 9, 15], [15, 7, 8, 0]])
