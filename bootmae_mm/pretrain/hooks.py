@@ -54,12 +54,13 @@ class MomentumTeacherHook(Hook):
             return
         if runner.iter == 0:
             model.teacher.copy_from(model.backbone)
+        update = model.teacher.follow(model.backbone)
 
         def follow(optimizer, args, kwargs) -> None:
             # A fused optimiser skips an overflowing float16 step inside itself.
             overflow = getattr(optimizer, 'found_inf', None)
             if overflow is None or not overflow.item():
-                model.teacher.update(model.backbone)
+                update()
 
         runner.optim_wrapper.optimizer.register_step_post_hook(follow)
 

@@ -38,6 +38,20 @@ def test_update_is_the_exponential_moving_average():
         torch.testing.assert_close(p, expected, atol=1e-6, rtol=1e-5)
 
 
+def test_a_followed_student_is_listed_once_and_the_decay_may_change():
+    encoder = student()
+    teacher = MomentumTeacher(encoder)
+    update = teacher.follow(encoder)
+    teacher.encoder.parameters = encoder.parameters = None
+    weight, moving = encoder.layers[0].attn.proj.weight, teacher.encoder.layers[0].attn.proj.weight
+    start = moving.clone()
+    with torch.no_grad():
+        weight.add_(1.0)
+    for teacher.decay in (0.9, 0.5):
+        update()
+    torch.testing.assert_close(moving, start + 1 - 0.9 * 0.5)
+
+
 def test_it_never_trains_and_never_runs_drop_path(images):
     encoder = student(drop_path_rate=0.9)
     teacher = MomentumTeacher(encoder).train()
