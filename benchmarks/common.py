@@ -88,8 +88,9 @@ def processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that are installed."""
-    installed = {dist.metadata['Name'].lower(): dist.version for dist in metadata.distributions()}
+    """Of the packages that are installed; of several the one that is found first."""
+    found = reversed([*metadata.distributions()])
+    installed = {dist.metadata['Name'].lower(): dist.version for dist in found}
     found = {name: installed.get(name, installed.get(f'onedl-{name}')) for name in PACKAGES}
     return {name: version for name, version in found.items() if version}
 

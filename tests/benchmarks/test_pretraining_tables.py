@@ -5,6 +5,7 @@ import subprocess
 import sys
 import warnings
 import weakref
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -37,6 +38,14 @@ def quiet(monkeypatch):
 
 def out_of_memory(*args, **kwargs):
     raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate')
+
+
+def test_the_versions_are_those_that_are_imported(monkeypatch):
+    """Of a package that lies in two folders, that in the first."""
+    found = [('Pillow', '12.3'), ('onedl-mmcv', '2.3.6'), ('pillow', '13.0'), ('attrs', '1')]
+    found = [SimpleNamespace(metadata=dict(Name=name), version=text) for name, text in found]
+    monkeypatch.setattr(common.metadata, 'distributions', lambda: iter(found))
+    assert common.versions() == dict(pillow='12.3', mmcv='2.3.6')
 
 
 # ------------------------------------------------------------------------------------ time, memory
