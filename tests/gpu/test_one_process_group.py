@@ -7,6 +7,7 @@ from torch import nn
 
 from bootmae_mm.checkpoint.reading import read_checkpoint
 from bootmae_mm.engine.build import build_runner, leave_process_group
+from bootmae_mm.engine.resume.stopping import share
 from bootmae_mm.transfer.pyramid import FourScalePyramid
 from tests.helpers.closeness import farthest
 from tests.helpers.runs import run_config
@@ -41,6 +42,17 @@ def test_a_launched_run_learns_the_same(folder, tmp_path, device):
     assert backends == ['nccl' if device.type == 'cuda' else 'gloo']
     distance = farthest(states[1], states[0])
     assert distance.difference < 1e-4, distance
+
+
+def test_a_number_is_shared_without_waiting_for_the_device(device):
+    dist.init_process_group('nccl' if device.type == 'cuda' else 'gloo')
+    on_gpu = device.type == 'cuda'
+    if on_gpu:
+        torch.cuda.set_sync_debug_mode('error')
+    numbers = [share(number) for number in (3, 0, 15)]
+    if on_gpu:
+        torch.cuda.set_sync_debug_mode('default')
+    assert [read() for read in numbers] == [3, 0, 15]
 
 
 def test_the_adapter_with_synchronised_batch_norm_is_that_with_a_plain_one(device):

@@ -3,10 +3,11 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from mmengine.dist import all_reduce, barrier
+from mmengine.dist import all_reduce, barrier, get_comm_device, get_world_size
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import IterBasedTrainLoop, Runner
@@ -30,7 +31,8 @@ class StopOnSignalHook(Hook):
     exit code 99.
 
     With several processes it is enough that one of them is signalled, or that the launch script is,
-    which tells by a file. Loops that cannot go on
+    which tells by a file. They stop together one step later, unless an epoch ends or a validation
+    comes before, so that none has to wait for its device at every step. Loops that cannot go on
     inside an epoch (mmengine's ``EpochBasedTrainLoop``) write nothing: they go on from their last
     checkpoint.
 
@@ -44,6 +46,7 @@ class StopOnSignalHook(Hook):
     def __init__(self) -> None:
         self.signal = 0
         self.previous = {}
+        self.shared = lambda: 0
 
     def before_train(self, runner: Runner) -> None:
         """Listen."""
@@ -58,10 +61,18 @@ class StopOnSignalHook(Hook):
         """At the end of an optimiser step, stop if any process was asked to."""
         if not self.every_n_train_iters(runner, accumulated_batches(runner)):
             return
-        asked = torch.tensor(self.signal or signal.SIGTERM * asked_by_launcher())
-        all_reduce(asked, op='max')
+        asked = self.signal or signal.SIGTERM * asked_by_launcher()
+        if get_world_size() > 1:
+            before, self.shared = self.shared, share(asked)
+            asked = self.shared() if self._pauses(runner, batch_idx) else before()
         if asked:
-            self._stop(runner, signal.Signals(asked.item()).name)
+            self._stop(runner, signal.Signals(asked).name)
+
+    def _pauses(self, runner: Runner, batch_idx: int) -> bool:
+        """Whether what comes next may take long."""
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            return self.every_n_train_iters(runner, runner.train_loop.val_interval)
+        return self.end_of_epoch(runner.train_dataloader, batch_idx)
 
     def after_train(self, runner: Runner) -> None:
         """Leave signals to whom they were left before."""
@@ -85,6 +96,28 @@ class StopOnSignalHook(Hook):
         barrier()  # no process leaves, which may end the others, before the checkpoint is there
         self.after_train(runner)
         raise TrainingStopped(exit_code())
+
+
+def share(number: int) -> Callable[[], int]:
+    """Have all processes exchange a number, for which none waits.
+
+    Returns:
+        What gives the largest of them, as soon as this process's device has come so far.
+    """
+    largest = torch.full((), number, device=get_comm_device())
+    all_reduce(largest, op='max')
+    if largest.device.type != 'cuda':
+        return largest.item
+    copy = torch.empty_like(largest, device='cpu', pin_memory=True)
+    copy.copy_(largest, non_blocking=True)
+    copied = torch.cuda.Event()
+    copied.record()
+
+    def read() -> int:
+        copied.synchronize()
+        return copy.item()
+
+    return read
 
 
 def asked_by_launcher() -> bool:

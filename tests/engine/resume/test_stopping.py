@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader, Dataset
 
 from bootmae_mm.checkpoint.reading import read_checkpoint
@@ -129,6 +129,40 @@ def test_the_launchers_file_stops_a_run_after_its_step(tmp_path, monkeypatch, lo
     assert caught.value.code == 0 and (tmp_path / 'stop').read_text() == '99'
     assert runner.saved == saved
     assert f'Stopped by SIGTERM after iteration 10; {said}' in runner.said[0]
+
+
+@pytest.mark.parametrize(
+    ('loop', 'signalled', 'stopped'),
+    [
+        (ResumableTrainLoop, 1, 2),
+        (ResumableTrainLoop, 4, 4),  # the last step of an epoch
+        (IterBasedTrainLoop, 1, 2),
+        (IterBasedTrainLoop, 4, 5),
+        (IterBasedTrainLoop, 3, 3),  # a validation follows
+    ],
+)
+def test_of_several_processes_one_learns_a_step_later_that_another_was_signalled(
+    tmp_path, monkeypatch, loop, signalled, stopped
+):
+    """Steps of two batches, five an epoch, a validation after eight; another process is signalled
+    in a step, this one never."""
+    others = iter([0] * signalled + [signal.SIGUSR1] * 9)
+
+    def all_reduce(number: torch.Tensor, op: str) -> None:
+        assert op == 'max'
+        number.fill_(max(number.item(), next(others)))
+
+    monkeypatch.setattr(stopping, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(stopping, 'get_comm_device', lambda: torch.device('cpu'))
+    monkeypatch.setattr(stopping, 'all_reduce', all_reduce)
+    hook, runner = stopping.StopOnSignalHook(), stand_in(tmp_path, loop)
+    runner.train_loop.val_interval = 8
+    runner.train_dataloader = range(10)
+    with pytest.raises(TrainingStopped):
+        for runner.iter in range(20):
+            hook.after_train_iter(runner, runner.iter)
+    assert runner.iter == 2 * stopped + 1
+    assert 'Stopped by SIGUSR1' in runner.said[0]
 
 
 def config_file(folder: Path, name: str, drop_path: float = 0.2) -> Path:
