@@ -11,7 +11,6 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import common
@@ -139,7 +138,7 @@ def teacher_rows(case: dict, ours: Contestant, step: float) -> list[dict]:
     repeats = 5 if torch.cuda.is_available() else 1
     forward = statistics.median(teacher_forward(ours) for _ in range(repeats))
     teacher = ours.model.teacher
-    update = partial(teacher.update, ours.model.backbone)
+    update = teacher.follow(ours.model.backbone)
     moved = statistics.median(common.seconds(update) for _ in range(3))
     parts = {'forward': forward, 'update': moved, 'together': forward + moved}
     return [

@@ -102,7 +102,7 @@ def take_steps(
         with wrapper.optim_context(model):
             loss = model.loss(images, samples)['loss']
         wrapper.update_params(loss)
-        model.teacher.update(model.backbone)
+        model.teacher.follow(model.backbone)()
     return dict(trained=count(model, trained=True), teacher=count(model.teacher))
 
 

@@ -94,13 +94,12 @@ class MomentumTeacher(Teacher):
         """Become an exact copy of the student."""
         self.encoder.load_state_dict(student.state_dict())
 
-    def update(self, student: BootMAEViT) -> None:
-        """``teacher = decay * teacher + (1 - decay) * student``, all parameters at once."""
-        self.follow(student)()
-
     def follow(self, student: BootMAEViT) -> Callable[[], None]:
-        """What makes that update, as often as it is called; the parameters are listed once, for
-        which a GPU waited 2 % of a step on an H200."""
+        """What makes ``teacher = decay * teacher + (1 - decay) * student`` at every call.
+
+        The parameters are listed now: at every update a GPU would wait for that, 2 % of a step on
+        an H200.
+        """
         weights = list(self.encoder.parameters()), list(student.parameters())
 
         @torch.no_grad()

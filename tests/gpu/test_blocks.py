@@ -37,7 +37,7 @@ def step(model: torch.nn.Module, device: torch.device) -> tuple[dict, dict]:
             if p.grad is not None:
                 p.sub_(p.grad, alpha=0.01)
                 p.grad = None
-    model.teacher.update(model.backbone)
+    model.teacher.follow(model.backbone)()
     return losses, gradients
 
 

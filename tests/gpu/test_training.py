@@ -31,7 +31,7 @@ def five_steps(device: str | torch.device, dtype: torch.dtype) -> tuple[list, di
         images = torch.randn(4, 3, 32, 32, generator=generator).to(device, dtype)
         loss, log = model.parse_losses(model.loss(images, random_samples(4, seed=step)))
         wrapper.update_params(loss)
-        model.teacher.update(model.backbone)
+        model.teacher.follow(model.backbone)()
         logs.append(log)
     teacher = model.teacher.encoder.state_dict()
     return logs, {name: p for name, p in model.named_parameters() if p.requires_grad}, teacher

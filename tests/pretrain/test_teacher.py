@@ -31,7 +31,7 @@ def test_update_is_the_exponential_moving_average():
         for p in encoder.parameters():
             p.add_(torch.randn_like(p))
     teacher.decay = 0.9
-    teacher.update(encoder)
+    teacher.follow(encoder)()
     students = dict(encoder.named_parameters())
     for name, p in teacher.encoder.named_parameters():
         expected = 0.9 * before[name] + 0.1 * students[name]

@@ -56,7 +56,7 @@ def compare_pretraining(golden: Golden) -> Iterator[Row]:
         yield from compare_step(model, data, step, meta['num_masked'])
         wrapper.step()
         wrapper.zero_grad()
-        model.teacher.update(model.backbone)
+        model.teacher.follow(model.backbone)()
     yield from compare_norms(golden, 'final_student_norm', release_parameters(model))
     teacher = dict(model.teacher.encoder.named_parameters())
     yield from compare_norms(

@@ -52,7 +52,7 @@ def test_a_teacher():
     for epoch in range(5):
         model.teacher.decay = teacher_decay(epoch, milestones)
         for _ in range(4):
-            model.teacher.update(model.backbone)
+            model.teacher.follow(model.backbone)()
     assert left_of_teacher(milestones, 5, 4) == pytest.approx(weight[0].item(), rel=1e-4)
 
 

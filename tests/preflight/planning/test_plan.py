@@ -219,9 +219,13 @@ def state_bytes(cfg: Config, copies: int) -> int:
 
 
 def test_pretraining_is_measured_with_its_teacher(brief, tmp_path, monkeypatch):
-    updates = []
-    update = MomentumTeacher.update
-    monkeypatch.setattr(MomentumTeacher, 'update', lambda *args: updates.append(1) or update(*args))
+    updates, follow = [], MomentumTeacher.follow
+
+    def counted(*args):
+        update = follow(*args)
+        return lambda: updates.append(update())
+
+    monkeypatch.setattr(MomentumTeacher, 'follow', counted)
     cfg = run_config(tmp_path / 'nowhere', tmp_path / 'work')
     lines = []
     measured = measuring.measure(cfg, 2, lines.append)
