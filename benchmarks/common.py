@@ -89,8 +89,8 @@ def processor() -> str:
 
 def versions() -> dict[str, str]:
     """Of the packages that are installed; of several the one that is found first."""
-    found = reversed([*metadata.distributions()])
-    installed = {dist.metadata['Name'].lower(): dist.version for dist in found}
+    last_first = reversed([*metadata.distributions()])
+    installed = {dist.metadata['Name'].lower(): dist.version for dist in last_first}
     found = {name: installed.get(name, installed.get(f'onedl-{name}')) for name in PACKAGES}
     return {name: version for name, version in found.items() if version}
 

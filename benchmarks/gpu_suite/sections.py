@@ -54,13 +54,13 @@ def device(settings: Settings) -> Tables:
 
 def kernels_of_a_step(settings: Settings) -> Tables:
     """Where the device's time goes in a step of ours and of MAE."""
-    traces = {}
-    for kind in ('mae', 'ours'):
+    traces, operations = {}, {}
+    for kind in ('ours', 'mae'):
         contestant = contestants.build(kind, settings.arch, settings.batch, 'bfloat16')
         contestant()
         traces[kind] = kernels.trace(contestant)
-    longest = {'Longest operations of ours': kernels.operations(contestant)}
-    return kernels.tables(dict(reversed(traces.items()))) | longest
+        operations[f'Longest operations of {kind}'] = kernels.operations(contestant)
+    return kernels.tables(traces) | operations
 
 
 def numbers_of_masks(settings: Settings) -> Tables:

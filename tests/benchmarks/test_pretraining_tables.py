@@ -19,6 +19,7 @@ sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS / 'gpu_suite')]
 import bench  # noqa: E402
 import common  # noqa: E402
 import contestants  # noqa: E402
+import kernels  # noqa: E402
 import pretrain_step  # noqa: E402
 import sections  # noqa: E402
 import suite  # noqa: E402
@@ -221,6 +222,11 @@ def test_the_suite_runs_at_tiny_sizes(quiet, tmp_path, monkeypatch):
     assert [row['batch'] for row in tables['Batch sweep']] == [1, 2, 4]
     compiled = {row['step']: row for row in tables['Compilation']}
     assert list(compiled) == ['ours', 'mae', 'ours, compiled', 'mae, compiled']
+    assert {row['batch'] for row in compiled.values()} == {4}
+    steps = [row['step'] for row in tables['Device in a step']]
+    assert steps == ['ours, compiled', 'ours', 'mae']
+    for kind in ('ours', 'mae'):
+        assert len(tables[f'Longest operations of {kind}']) == kernels.MOST_OPERATIONS
     assert compiled['ours']['graphs in the first two'] == 0
     # Encoder; teacher's blocks and its last one; the same of both decoders.
     assert compiled['ours, compiled']['graphs in the first two'] == 7
