@@ -47,6 +47,7 @@ MODULES = (
     'pretrain.preprocessing',
     'pretrain.teacher',
     'reports.run.hook',
+    'transfer.closed_form',
     'transfer.label_map_files',
     'transfer.probe',
     'transfer.pyramid',

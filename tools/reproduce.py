@@ -4,6 +4,7 @@ python tools/reproduce.py list 2                       the rows of Table 2 and t
 python tools/reproduce.py plan 2 --gpus 8              what is missing, its commands and cost
 python tools/reproduce.py run 2 --gpus 8               run what is missing, go on with what stopped
 python tools/reproduce.py run 2 --budget reduced       the same rows at the size of a demo, on CPUs
+python tools/reproduce.py run 2 --budget photos --data FOLDER      and on photographs of your own
 python tools/reproduce.py run 2 --scripts jobs         write scripts for Slurm instead
 python tools/reproduce.py record                       keep the results of runs that are done
 python tools/reproduce.py table all                    the paper's numbers beside ours
@@ -22,11 +23,12 @@ from bootmae_mm.studies.reproduction import (
     logs,
     pages,
     paper,
+    photographs,
     records,
     scripts,
     tables,
 )
-from bootmae_mm.studies.reproduction.runs import FULL, REDUCED, Paths, Run
+from bootmae_mm.studies.reproduction.runs import FULL, PHOTOS, REDUCED, SIZES, Paths, Run
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -39,12 +41,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         command = commands.add_parser(name)
         command.add_argument('tables', nargs='+', help='such as 1, 4a, 4, fig3, masks, or all')
         if name in ('plan', 'run'):
-            command.add_argument('--budget', choices=(FULL, REDUCED), default=FULL)
+            command.add_argument('--budget', choices=(FULL, *SIZES), default=FULL)
             command.add_argument('--seeds', type=int, nargs='+', default=[0])
             command.add_argument('--gpus', type=int, default=8, help='processes of a full run')
             command.add_argument(
                 '--rows', nargs='+', metavar='TEXT', help='only rows whose first cells contain this'
             )
+            command.add_argument(
+                '--data', type=Path, metavar='DIR',
+                help='for --budget photos: has imagenet/{train,val}/CLASS, ade and coco',
+            )  # fmt: skip
     run = commands.choices['run']
     run.add_argument('--jobs', type=int, default=1, help='runs at the same time; default 1')
     run.add_argument('--minutes', type=float, help='start nothing after so many minutes')
@@ -68,11 +74,18 @@ def require_clone(paths: Paths) -> None:
 
 
 def wanted_runs(args: argparse.Namespace) -> list[Run]:
-    """The runs whose numbers the chosen rows need, seed by seed.
+    """The runs whose numbers the chosen rows need, seed by seed; their photographs are linked.
 
     Raises:
-        ValueError: If no row is left.
+        ValueError: If no row is left, or photographs are given that are none or that nothing needs.
     """
+    if args.data and args.budget != PHOTOS:
+        raise ValueError(
+            f'Expected --budget {PHOTOS} with --data, found --budget {args.budget}; leave --data '
+            'out.'
+        )
+    if args.data:
+        photographs.link(args.data)
     runs = dict.fromkeys(
         score.run
         for table in paper.select(args.tables)
@@ -131,10 +144,10 @@ def run(args: argparse.Namespace, paths: Paths) -> int:
     Raises:
         ValueError: If scripts are asked for that Slurm has no use for.
     """
-    if args.scripts and args.budget == REDUCED:
+    if args.scripts and args.budget != FULL:
         raise ValueError(
-            f'Expected full runs with --scripts, found --budget {REDUCED}, whose runs are for the '
-            'processors of this machine; leave one of the two out.'
+            f'Expected full runs with --scripts, found --budget {args.budget}, whose runs are for '
+            'the processors of this machine; leave one of the two out.'
         )
     runs = launching.possible(wanted_runs(args), paths, print)
     if args.scripts:

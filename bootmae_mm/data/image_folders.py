@@ -37,6 +37,8 @@ class ImageFolders(ReplacesUnreadable, CustomDataset):
         classes: Names of the classes, or a file with one in each line. Those of the folders in
             another order give the labels in that order; others are for display. By default they are
             the folders' names, and ImageNet's for its 1,000 folders.
+        every: 10 takes every tenth of the images in their order, so that each class keeps a tenth
+            of its labels; 1 takes all.
         **kwargs: Those of mmpretrain's ``CustomDataset``.
 
     Raises:
@@ -51,8 +53,10 @@ class ImageFolders(ReplacesUnreadable, CustomDataset):
         ann_file: str = '',
         extensions: Sequence[str] = IMAGE_EXTENSIONS,
         classes: str | Sequence[str] | None = None,
+        every: int = 1,
         **kwargs,
     ) -> None:
+        self.every = every
         data_root = os.path.expanduser(data_root)
         listed = os.path.join('meta', f'{split}.txt')
         if split and not ann_file and os.path.isfile(os.path.join(data_root, listed)):
@@ -65,6 +69,10 @@ class ImageFolders(ReplacesUnreadable, CustomDataset):
             classes=classes,
             **kwargs,
         )
+
+    def load_data_list(self) -> list[dict]:
+        """The images that are taken."""
+        return super().load_data_list()[:: self.every]
 
     def _find_samples(self) -> list:
         """Images with their labels, for mmpretrain's reader; of a remote folder it finds them."""

@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 from torch.nn.utils import get_total_norm
 
 from ..engine.log_interval import log_interval
+from ..engine.total_batch import accumulated_batches
 from ..engine.wrapping import unwrap
 from . import schedules
 from .bootmae import BootMAE
@@ -39,13 +40,29 @@ class MomentumTeacherHook(Hook):
     skipped for an overflow, the teacher stays. Does nothing with a frozen teacher or none.
 
     Args:
-        milestones: ``(epoch, decay)`` pairs, see :func:`.schedules.teacher_decay`.
+        milestones: ``(epoch, decay)`` pairs, see :func:`.schedules.teacher_decay`; the decay is set
+            at the start of every epoch, as in the paper.
+        memory: In place of milestones, for runs of any length: ``(share of the run, memory)``
+            pairs, see :func:`.schedules.decay_of_memory`; the decay is set at every step.
+
+    Raises:
+        ValueError: If not one of the two is given.
     """
 
     priority = 'NORMAL'
 
-    def __init__(self, milestones: Sequence[tuple[float, float]]) -> None:
+    def __init__(
+        self,
+        milestones: Sequence[tuple[float, float]] | None = None,
+        memory: Sequence[tuple[float, float]] | None = None,
+    ) -> None:
+        if (milestones is None) == (memory is None):
+            raise ValueError(
+                'Expected either milestones or memory for MomentumTeacherHook, found '
+                f'milestones={milestones} and memory={memory}; set the other one to None.'
+            )
         self.milestones = milestones
+        self.memory = memory
 
     def before_train(self, runner: Runner) -> None:
         """Copy the student if the run is fresh, and follow the optimiser."""
@@ -67,8 +84,16 @@ class MomentumTeacherHook(Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         """Set the decay of this epoch."""
         teacher = unwrap(runner.model).teacher
-        if isinstance(teacher, MomentumTeacher):
+        if isinstance(teacher, MomentumTeacher) and self.milestones is not None:
             teacher.decay = schedules.teacher_decay(runner.epoch, self.milestones)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        """Set the decay of this step."""
+        teacher = unwrap(runner.model).teacher
+        if isinstance(teacher, MomentumTeacher) and self.memory is not None:
+            accumulated = accumulated_batches(runner)
+            step, steps = runner.iter // accumulated, runner.max_iters // accumulated
+            teacher.decay = schedules.decay_of_memory(step, steps, self.memory)
 
 
 @HOOKS.register_module()
@@ -78,13 +103,15 @@ class FeatureWeightHook(Hook):
     Args:
         weight: λ after the ramp.
         ramp: Share of the run over which λ grows linearly, a quarter in the release; 0 for none.
+        by_epoch: False sets it at every step instead, for runs of few epochs.
     """
 
     priority = 'NORMAL'
 
-    def __init__(self, weight: float = 1.0, ramp: float = 0.25) -> None:
+    def __init__(self, weight: float = 1.0, ramp: float = 0.25, by_epoch: bool = True) -> None:
         self.weight = weight
         self.ramp = ramp
+        self.by_epoch = by_epoch
 
     def before_train(self, runner: Runner) -> None:
         """Look whether there is a feature loss to weigh."""
@@ -92,9 +119,18 @@ class FeatureWeightHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set the weight of this epoch."""
-        unwrap(runner.model).feature_weight = schedules.feature_weight(
-            runner.epoch, self.ramp * runner.max_epochs, self.weight
-        )
+        if self.by_epoch:
+            self.set(runner, runner.epoch, runner.max_epochs)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        """Set the weight of this step."""
+        if not self.by_epoch:
+            self.set(runner, runner.iter, runner.max_iters)
+
+    def set(self, runner: Runner, done: int, length: int) -> None:
+        """The weight after so many epochs or steps of a run's."""
+        weight = schedules.feature_weight(done, self.ramp * length, self.weight)
+        unwrap(runner.model).feature_weight = weight
 
 
 @HOOKS.register_module()

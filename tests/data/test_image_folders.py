@@ -47,6 +47,9 @@ class TestReading:
         theirs = CustomDataset(str(root), data_prefix='train')
         assert entries(ours) == entries(theirs) and len(ours) == 12
         assert ours.metainfo == theirs.metainfo == dict(classes=('a', 'a-b', 'b'))
+        third = ImageFolders(str(root), split='train', every=3)
+        assert entries(third) == entries(theirs)[::3]
+        assert {label for _, label in entries(third)} == {0, 1, 2}
         alone = ImageFolders(str(root), data_prefix='train', with_label=False)
         assert sorted(entries(alone)) == sorted((path, None) for path, _ in entries(ours))
 

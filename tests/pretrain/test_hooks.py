@@ -13,7 +13,7 @@ from bootmae_mm.engine.build import build_runner
 from bootmae_mm.monitors.health.hook import HealthHook
 from bootmae_mm.monitors.probes import OnlineProbeHook
 from bootmae_mm.pretrain.hooks import FeatureWeightHook, MomentumTeacherHook
-from bootmae_mm.pretrain.schedules import teacher_decay
+from bootmae_mm.pretrain.schedules import decay_of_memory, teacher_decay
 from tests.helpers.images import write_images
 from tests.helpers.models import build_tiny, same
 from tests.helpers.runs import run_config
@@ -107,6 +107,34 @@ def test_a_run_from_weights_starts_with_a_copy_and_a_resumed_one_with_its_teache
     assert not record.start
     expected = {k.removeprefix('teacher.encoder.'): v for k, v in teacher.items()}
     assert all(torch.equal(v, expected[k]) for k, v in record.first.items())
+
+
+def test_schedules_in_shares_of_the_run_are_set_every_step(folder, tmp_path):
+    """8 steps of two batches each: a memory of 2 steps, of 4 from the half on, of 8 at the end."""
+    cfg = run_config(folder, tmp_path / 'run', total=4, batch=2)
+    memory = [(0, 1 / 4), (1 / 2, 1 / 2), (1, 1)]
+    cfg.custom_hooks.teacher.update(milestones=None, memory=memory)
+    cfg.custom_hooks.feature_weight.update(weight=0.8, ramp=0.5, by_epoch=False)
+    record = Record()
+    train(cfg, record)
+    decays = [1 / 2 + step / 4 * (3 / 4 - 1 / 2) for step in range(4)]
+    decays += [3 / 4 + step / 4 * (7 / 8 - 3 / 4) for step in range(4)]
+    assert record.decays == pytest.approx([decay for decay in decays for _ in range(2)])
+    assert record.weights == pytest.approx([0.8 * min(1, (batch + 1) / 8) for batch in range(16)])
+
+
+@pytest.mark.parametrize('settings', [{}, dict(milestones=[(0, 0.9)], memory=[(0, 0.1)])])
+def test_a_teacher_has_one_schedule(settings):
+    with pytest.raises(ValueError, match='Expected either milestones or memory'):
+        MomentumTeacherHook(**settings)
+
+
+def test_the_paper_s_memory_in_shares_of_its_run():
+    """The decays of its milestones, at epochs 0, 100 and 400 of 800."""
+    steps, memory = 800 * 312, [(0, 0.004), (1 / 8, 0.04), (1 / 2, 0.4)]
+    for epoch, decay in ((0, 0.999), (100, 0.9999), (400, 0.99999), (700, 0.99999)):
+        assert 1 - decay_of_memory(epoch * 312, steps, memory) == pytest.approx(1 - decay, rel=2e-3)
+    assert decay_of_memory(0, 100, memory) == 0  # a memory below a step: a copy of the student
 
 
 def test_schedules_are_set_every_epoch(folder, tmp_path):

@@ -7,8 +7,8 @@ import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
+from ...transfer.ridge import RidgeClassifier
 from .frozen import FrozenEncoder
-from .linear import RidgeClassifier
 
 IGNORED = 255  # label of pixels that count for nothing
 
@@ -58,10 +58,10 @@ class SegmentationProbe:
     """The probe of one encoder, in one pass over the train images and one over the val images.
 
     The patch tokens after the last block are classified by
-    :class:`.linear.RidgeClassifier`, which learns from the share of pixels of each class in a
-    patch. A predicted class is that of all pixels of its patch, and the score is over pixels: it
-    is what the features say of a place, without a decoder that draws outlines, and stays below 100
-    where an outline crosses a patch.
+    :class:`bootmae_mm.transfer.ridge.RidgeClassifier`, which learns from the share of pixels of
+    each class in a patch. A predicted class is that of all pixels of its patch, and the score is
+    over pixels: it is what the features say of a place, without a decoder that draws outlines, and
+    stays below 100 where an outline crosses a patch.
 
     Args:
         encoder: Whose features are probed.

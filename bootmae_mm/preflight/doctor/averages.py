@@ -1,7 +1,7 @@
 """How much of its start is left in a moving average of weights when the run ends."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from mmengine.hooks import EMAHook
@@ -9,7 +9,7 @@ from mmengine.registry import HOOKS
 
 from ...engine.ema import OptimizerStepEMAHook
 from ...engine.hooks import named_hooks
-from ...pretrain.schedules import teacher_decay
+from ...pretrain.schedules import decay_of_memory, teacher_decay
 from ...pretrain.teacher import MomentumTeacher
 from ..data.files import Finding
 from .case import Case
@@ -44,30 +44,36 @@ def teacher_findings(case: Case, name: str, hook: Mapping) -> Iterator[Finding]:
     """The teacher, which moves once an optimiser step."""
     if not isinstance(getattr(case.model, 'teacher', None), MomentumTeacher):
         return
-    left = left_of_teacher(hook['milestones'], case.length, case.steps)
+    left = left_of_teacher(hook, case.length, case.steps)
     if left <= MOST_OF_TEACHER:
         yield Finding('ok', f'{left:.2g} of its start is left in the teacher at the end.')
         return
+    schedule = 'milestones' if hook.get('memory') is None else 'memory'
     yield Finding(
         'warning',
         f'Expected a teacher that learns from the student, found that {left:.0%} of its random '
-        f'start is left after {case.total_steps:,} steps with the milestones of {name}; set '
-        f'{name}.milestones={faster(hook["milestones"], case.length, case.steps)}, or take '
+        f'start is left after {case.total_steps:,} steps with the {schedule} of {name}; set '
+        f'{name}.{schedule}={faster(hook, case.length, case.steps)}, or take '
         'more steps (a smaller total batch, more epochs).',
     )
 
 
-def left_of_teacher(milestones: Sequence, epochs: int, steps: int) -> float:
+def left_of_teacher(hook: Mapping, epochs: int, steps: int) -> float:
     """The product of the decays of all steps."""
-    decays = [teacher_decay(epoch, milestones) for epoch in range(epochs)]
-    return math.prod(decay**steps for decay in decays)
+    memory = hook.get('memory')
+    if memory is not None:
+        total = epochs * steps
+        return math.prod(decay_of_memory(step, total, memory) for step in range(total))
+    return math.prod(teacher_decay(e, hook['milestones']) ** steps for e in range(epochs))
 
 
-def faster(milestones: Sequence, epochs: int, steps: int) -> list[tuple[float, float]]:
-    """Milestones with which 1 % is left, all (1 - decay) being multiplied by one factor."""
-    factor = math.log(0.01) / math.log(left_of_teacher(milestones, epochs, steps))
-    taken = [float(f'{min(0.5, factor * (1 - decay)):.1e}') for _, decay in milestones]
-    return [(epoch, round(1 - part, 9)) for (epoch, _), part in zip(milestones, taken, strict=True)]
+def faster(hook: Mapping, epochs: int, steps: int) -> list[tuple[float, float]]:
+    """The schedule with which 1 % is left, all (1 - decay) being multiplied by one factor."""
+    factor = math.log(0.01) / math.log(left_of_teacher(hook, epochs, steps))
+    if hook.get('memory') is not None:
+        return [(share, float(f'{kept / factor:.1e}')) for share, kept in hook['memory']]
+    taken = [(e, float(f'{min(0.5, factor * (1 - decay)):.1e}')) for e, decay in hook['milestones']]
+    return [(epoch, round(1 - part, 9)) for epoch, part in taken]
 
 
 def average_findings(case: Case, name: str, hook: Mapping) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Whether schedules count what the run counts, and end where it ends."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from mmengine.registry import PARAM_SCHEDULERS
@@ -131,6 +131,9 @@ def teacher_findings(case: Case) -> Iterator[Finding]:
     hook = case.hook('MomentumTeacherHook')
     if hook is None:
         return
+    if hook.get('memory') is not None:
+        yield from memory_findings(hook['memory'])
+        return
     epochs, decays = zip(*hook.milestones, strict=True)
     if list(epochs) != sorted(set(epochs)) or not all(0.5 < decay <= 1 for decay in decays):
         yield Finding(
@@ -150,6 +153,18 @@ def teacher_findings(case: Case) -> Iterator[Finding]:
             'note',
             f'The teacher is still on its way to a decay of {decays[-1]} (epoch {epochs[-1]}) when '
             f'the run ends after {case.length}.',
+        )
+
+
+def memory_findings(memory: Sequence[tuple[float, float]]) -> Iterator[Finding]:
+    """Shares of the run at which the teacher's memory is set, and that memory."""
+    shares, kept = zip(*memory, strict=True)
+    rising = list(shares) == sorted(set(shares))
+    if not (rising and shares[0] >= 0 and shares[-1] <= 1 and min(kept) > 0):
+        yield Finding(
+            'error',
+            'Expected memory of MomentumTeacherHook with rising shares of the run, from 0 to 1, '
+            f'and a memory above 0 at each, found {_pairs(memory)}; correct them.',
         )
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from ...preflight.config.typed import as_option
 from .logs import DONE, state
+from .photographs import require_photographs
 from .records import trainings, write_record
 from .reduced import reduced_config, write_reduced
-from .runs import FULL, REDUCED, Paths, Run, external_weights
+from .runs import FULL, SIZES, Paths, Run, external_weights
 
 ROOT = Path(__file__).parents[3]
 USAGE = 'usage.jsonl'
@@ -24,17 +25,18 @@ Say = Callable[[str], None]
 
 def all_runs(paths: Paths, seeds: Iterable[int] = range(10)) -> list[Run]:
     """Every run that a table or another run could ask for."""
-    product = itertools.product(trainings(paths).values(), (FULL, REDUCED), seeds)
+    product = itertools.product(trainings(paths).values(), (FULL, *SIZES), seeds)
     return [run._replace(budget=budget, seed=seed) for run, budget, seed in product]
 
 
 def possible(runs: Iterable[Run], paths: Paths, say: Callable[[str], None]) -> list[Run]:
-    """The runs that there is a form of at this budget; the others are said."""
+    """The runs that there is a form of at this budget, and data; the others are said."""
     kept = []
     for run in runs:
         try:
-            if run.budget == REDUCED:
+            if run.budget != FULL:
                 reduced_config(run, paths)
+            require_photographs(run)
         except ValueError as error:
             say(f'left out: {error}')
             continue
@@ -76,7 +78,7 @@ def record_path(run: Run, paths: Paths) -> Path:
 
 def command(run: Run, paths: Paths, gpus: int) -> list[str]:
     """The command that starts a run, or goes on with it."""
-    if run.budget == REDUCED:
+    if run.budget != FULL:
         config = str(run.work_dir(paths) / 'config.py')
         return [sys.executable, str(ROOT / 'tools/train.py'), config]
     options = [f'randomness.seed={run.seed}'] if run.seed else []
@@ -104,7 +106,7 @@ def launch(run: Run, paths: Paths, gpus: int) -> int:
     work_dir = run.work_dir(paths)
     work_dir.mkdir(parents=True, exist_ok=True)
     env = dict(os.environ)
-    if run.budget == REDUCED:
+    if run.budget != FULL:
         write_reduced(run, paths)
         env['OMP_NUM_THREADS'] = '1'
     begin = time.time()

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from ...reports.run.log import read_log
 from ...reports.run.scalars import Row, read_scalars
 from .cells import SECONDS, Metric
-from .reduced import DEMO
-from .runs import REDUCED, Paths, Run, load
+from .runs import FULL, Paths, Run, load
 
 DONE, STOPPED, NOT_RUN = 'done', 'stopped', 'not run'
 WARM_UP = 5  # logged steps left out of the time of an iteration: compiling, first reads
@@ -27,7 +26,7 @@ def rows(work_dir: Path) -> list[Row]:
 
 def last_score(rows: list[Row], metric: Metric) -> float | None:
     """The score of the last evaluation, in the unit of the table."""
-    values = [row.values[metric.key] for row in rows if metric.key in row.values]
+    values = [row.values[key] for row in rows for key in metric.keys if key in row.values]
     return metric.factor * values[-1] if values else None
 
 
@@ -45,7 +44,7 @@ def score(rows: list[Row], metric: Metric) -> float | None:
 
 def length(run: Run, paths: Paths) -> int:
     """The step of the last evaluation of a run: epochs, or iterations in segmentation."""
-    name = f'demo/{DEMO[run.kind]}' if run.budget == REDUCED else run.config
+    name = run.config if run.budget == FULL else run.template
     cfg = load(paths.configs, name).train_cfg
     return cfg.get('max_iters') or cfg.max_epochs
 

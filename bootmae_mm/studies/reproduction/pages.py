@@ -13,19 +13,20 @@ from .cells import Table
 from .launching import typed, with_origins
 from .paper import TABLES
 from .records import read_records
-from .runs import KINDS, REDUCED, Paths, is_pretraining
+from .runs import KINDS, SIZES, Paths, is_pretraining
 
 INTRODUCTION = """# The paper's tables, and ours
 
 ```bash
 python tools/reproduce.py plan 2    # the commands of Table 2 that are missing, and their cost
-python tools/reproduce.py run 2     # run them; --budget reduced: at the size of a demo, on CPUs
+python tools/reproduce.py run 2     # run them; --budget photos, reduced: smaller, on CPUs
 python tools/reproduce.py pages     # write this page; do not edit it
 ```
 
 Ours come from the logs of runs: [commands and runs](../results/README.md). A dash: not run. In
-brackets: the paper quotes the number. *In italics*: run at the size of a demo. Such numbers compare
-with each other only, so two columns give each row's difference to the row of reference.
+brackets: the paper quotes the number. "Photographs" and "drawn" pictures are 64 and 32 pixels small
+and so are the encoders: such numbers compare with each other only, by their difference to the row
+of reference.
 
 ± is the standard deviation over as many seeds as stand in brackets; each pretrains anew. Pairs of
 rows are undecided where they are closer than twice the standard error of their difference.
@@ -60,9 +61,9 @@ def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def shown(
     header: tuple[str, ...], rows: list[tuple[str, ...]]
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """A table as a page has it: marks in place of the status, no column without a number, and none
-    that has the same score in every row."""
-    marks = {('paper', tables.QUOTED): '({})', ('ours', tables.SMALL): '*{}*'}
+    """A table as a page has it: brackets in place of the status, no column without a number, and
+    none that has the same score in every row."""
+    marks = {('paper', tables.QUOTED): '({})'}
     columns = {k: {row[k] for row in rows} for k in range(len(header) - 1)}
     kept = [
         k
@@ -82,12 +83,13 @@ def remarks(table: Table, records: tables.Records) -> list[str]:
         said.append('Scores: {0.title}, {0.unit}.'.format(*metrics))
     references = ' or '.join(', '.join(table.rows[index].cells) for index in table.references)
     said.append(f'Reference: {references}.')
-    for name, pairs in tables.agreement(table, records, REDUCED).items():
-        by = f' by {name}' if len(metrics) > 1 else ''
-        said.append(
-            f'Pairs in italics{by}: {pairs.alike} as in the paper, {pairs.reversed} reversed, '
-            f'{pairs.undecided} undecided.'
-        )
+    for budget in SIZES:
+        for name, pairs in tables.agreement(table, records, budget).items():
+            by = f' by {name}' if len(metrics) > 1 else ''
+            said.append(
+                f'Pairs of {tables.COLUMNS[budget]}{by}: {pairs.alike} as in the paper, '
+                f'{pairs.reversed} reversed, {pairs.undecided} undecided.'
+            )
     return said
 
 
@@ -115,22 +117,24 @@ def runs_page(paths: Paths) -> str:
 
 
 def spent(records: tables.Records, paths: Paths) -> str:
-    """What the reduced runs cost: those of the paper's tables, and the others."""
-    reduced = {run: record for run, record in records.items() if run.budget == REDUCED}
-    if not reduced:
-        return ''
+    """What the smaller runs cost: those of the paper's tables, and the others."""
     rows = {run.name for table in TABLES.values() if not table.beyond for run in table.runs}
-    asked = [run for run in reduced if run.name in rows]
-    needed = set(with_origins(asked, paths, is_done=lambda run: False))
-    hours, more = (
-        [record['cpu_hours'] or 0 for run, record in reduced.items() if (run in needed) is wanted]
-        for wanted in (True, False)
-    )
-    beyond = f", and {len(more)} more, beyond the paper's tables, {sum(more):.2f}" if more else ''
-    return (
-        f'\nAt the reduced budget, {len(hours)} runs took {sum(hours):.2f} hours of processor '
-        f'time{beyond}; [how they are read](reduced_study.md).\n'
-    )
+    said = []
+    for budget in SIZES:
+        kept = {run: record for run, record in records.items() if run.budget == budget}
+        asked = [run for run in kept if run.name in rows]
+        needed = set(with_origins(asked, paths, is_done=lambda run: False))
+        hours, more = (
+            [record['cpu_hours'] or 0 for run, record in kept.items() if (run in needed) is wanted]
+            for wanted in (True, False)
+        )
+        beyond = f", and {len(more)} beyond the paper's tables {sum(more):.2f}" if more else ''
+        if kept:
+            said.append(
+                f'{tables.COLUMNS[budget].capitalize()}: {len(hours)} runs took {sum(hours):.2f} '
+                f'hours of processor time{beyond}. '
+            )
+    return f'\n{"".join(said)}[How they are read](reduced_study.md).\n' if said else ''
 
 
 def links(table: Table, paths: Paths) -> str:

@@ -4,7 +4,7 @@ from ...engine.tables import as_text
 from ...preflight.planning.recipe import published_size, recipe_of
 from . import logs
 from .launching import typed
-from .runs import REDUCED, Paths, Run, load
+from .runs import FULL, Paths, Run, load
 
 # Seconds for 256 images on one A100 (Table 5).
 A100_SECONDS = {'100': 0.660, '75': 0.588, '50': 0.479, '25': 0.407, 'mae': 0.473}
@@ -13,7 +13,7 @@ A100_SECONDS = {'100': 0.660, '75': 0.588, '50': 0.479, '25': 0.407, 'mae': 0.47
 def a100_hours(run: Run, paths: Paths) -> float | None:
     """Hours of one A100 by the times of Table 5; None for what the paper has no time of."""
     cfg = load(paths.configs, run.config)
-    if run.budget == REDUCED or cfg.model.backbone.get('arch') not in ('base', 'b'):
+    if run.budget != FULL or cfg.model.backbone.get('arch') not in ('base', 'b'):
         return None
     if cfg.model.type == 'MAE':
         key = 'mae'
@@ -45,7 +45,7 @@ def plan(runs: list[Run], paths: Paths, gpus: int) -> str:
         cost = f'{hours:.0f}' if hours else '–'
         lines.append((run.name, str(run.seed), logs.state(run, paths), images(run, paths), cost))
     shown = as_text(('run', 'seed', 'state', 'images', 'A100 hours'), lines)
-    if all(run.budget == REDUCED for run in runs):
+    if all(run.budget != FULL for run in runs):
         return f'{shown}\n\nThe same line with run for plan makes their configs and starts them.'
     commands = '\n'.join(typed(run, paths, gpus) for run in runs)
     return (
@@ -59,7 +59,7 @@ def plan(runs: list[Run], paths: Paths, gpus: int) -> str:
 
 def images(run: Run, paths: Paths) -> str:
     """How many images a run sees."""
-    if run.budget == REDUCED:
+    if run.budget != FULL:
         return '–'
     cfg = load(paths.configs, run.config)
     recipe = recipe_of(cfg, published_size(cfg))

@@ -1,21 +1,23 @@
-"""A row of the paper at the size of a demo: the same row, everything about it smaller by one rule.
+"""A row of the paper at a smaller size: the same row, everything about it smaller by one rule.
 
-================  =============================  ==================================================
-setting           full                           reduced
-================  =============================  ==================================================
-pictures          ImageNet, 224 pixels           8192 drawn ones, 32 pixels (``data/shapes``)
-patches           16 pixels, 14 × 14             4 pixels, 8 × 8
-encoder           12 blocks of width 768         4 blocks of width 96
-decoders          width w, depth d               width w · 96 / 768, depth d / 2
-context           block b of 12                  block b · 4 / 12
-masks             75 %                           75 %
-epochs            E                              E · 4 / 300
-batch             4096                           128
-transfer          ImageNet, ADE20K, COCO         the demo's classifier, UperNet and Mask R-CNN
-================  =============================  ==================================================
+================  =============================  =======================  =========================
+setting           full                           reduced                  photos
+================  =============================  =======================  =========================
+pictures          ImageNet, 224 pixels           8192 drawn ones, 32      50,000 photographs, 64
+patches           16 pixels, 14 × 14             4 pixels, 8 × 8          8 pixels, 8 × 8
+encoder           12 blocks of width 768         4 blocks of width 96     12 blocks of width 96
+decoders          width w, depth d               w · 96 / 768, d / 2      w · 96 / 768, d
+context           block b of 12                  block b · 4 / 12         block b
+masks             75 %                           75 %                     75 %
+epochs            E                              E · 4 / 300              E / 100
+batch             4096                           128                      64
+transfer          ImageNet, ADE20K, COCO         the same drawn pictures  a tenth of the labels,
+                                                                          and two sets of scenes
+================  =============================  =======================  =========================
 
 What depends on the size alone (data, batch, rates, the teacher's decay, heads of dense tasks) is
-that of ``configs/demo``; what makes the row is taken from its own config.
+that of the templates ``configs/demo`` and ``configs/photos``; what makes the row is taken from its
+own config.
 """
 
 import copy
@@ -23,15 +25,13 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from .runs import KINDS, REDUCED, Paths, Run, epochs_of, load
+from .runs import SIZES, Paths, Run, load
 
-DEMO = dict(zip(KINDS, ('pretrain', 'finetune', 'linear', 'segment', 'detect'), strict=True))
-GRID, NUM_MASKED = 8, 48  # 75 % of 64
-WIDTH, BLOCKS = 96, 4
+HEADS = 4  # of decoders
 
 
 def reduced_config(run: Run, paths: Paths) -> Config:
-    """The config of a reduced run.
+    """The config of a run at a smaller size.
 
     Raises:
         ValueError: If the row is of an encoder of another size than ViT-B, or starts from weights
@@ -39,7 +39,7 @@ def reduced_config(run: Run, paths: Paths) -> Config:
     """
     full = load(paths.configs, run.config)
     require_reducible(run, full)
-    cfg = copy.deepcopy(load(paths.configs, f'demo/{DEMO[run.kind]}'))
+    cfg = copy.deepcopy(load(paths.configs, run.template))
     make = pretraining if run.kind == 'pretrain' else transfer
     make(cfg, full, run, paths)
     cfg.randomness.seed = run.seed
@@ -48,11 +48,11 @@ def reduced_config(run: Run, paths: Paths) -> Config:
 
 
 def require_reducible(run: Run, full: Config) -> None:
-    """Raise ``ValueError`` for rows that have no reduced form."""
+    """Raise ``ValueError`` for rows that have no smaller form."""
     arch = full.model.backbone.get('arch')
     if arch not in ('base', 'b'):
         raise ValueError(
-            f'Expected a row of ViT-B for the {REDUCED} budget, found {run.name} with '
+            f'Expected a row of ViT-B for the {run.budget} budget, found {run.name} with '
             f'arch={arch!r}; run it in full.'
         )
 
@@ -62,7 +62,7 @@ def origin_checkpoint(run: Run, paths: Paths) -> str:
     origins = run.origins(paths)
     if len(origins) != 1:
         raise ValueError(
-            f'Expected {run.name} to start from a pretraining of this project for the {REDUCED} '
+            f'Expected {run.name} to start from a pretraining of this project for the {run.budget} '
             'budget, found weights of another project; run it in full.'
         )
     return str(origins[0].checkpoint(paths))
@@ -73,55 +73,61 @@ def origin_checkpoint(run: Run, paths: Paths) -> str:
 
 
 def pretraining(cfg: Config, full: Config, run: Run, paths: Paths) -> None:
-    """Turn the demo's pretraining into that of a row."""
-    demo_model = cfg.model
-    shape = dict(arch=demo_model.backbone.arch, img_size=32, patch_size=4)
-    cfg.model = copy.deepcopy(full.model)
+    """Turn the template of pretraining into that of a row."""
+    template, cfg.model = cfg.model, copy.deepcopy(full.model)
+    encoder = template.backbone
+    shape = dict(arch=encoder.arch, img_size=encoder.img_size, patch_size=encoder.patch_size)
     cfg.model.backbone.update(shape)
+    grid = encoder.img_size // encoder.patch_size
     if cfg.model.type == 'MAE':
         cfg.model.neck.update(
-            num_patches=GRID**2,
-            patch_size=4,
-            embed_dim=WIDTH,
-            decoder_embed_dim=width_of(cfg.model.neck.decoder_embed_dim),
-            decoder_depth=cfg.model.neck.decoder_depth // 2,
-            decoder_num_heads=4,
+            num_patches=grid**2,
+            patch_size=encoder.patch_size,
+            embed_dim=encoder.arch.embed_dims,
+            decoder_embed_dim=width_of(cfg.model.neck.decoder_embed_dim, template),
+            decoder_depth=depth_of(cfg.model.neck.decoder_depth, template),
+            decoder_num_heads=HEADS,
         )
-        cfg.model.head.patch_size = 4
+        cfg.model.head.patch_size = encoder.patch_size
     for name in ('regressor', 'predictor'):
         if cfg.model.get(name):
-            shrink_decoder(cfg.model[name])
+            shrink_decoder(cfg.model[name], template)
     if (cfg.model.get('teacher') or {}).get('checkpoint'):
         cfg.model.teacher.checkpoint = origin_checkpoint(run, paths)
-    shrink_masks(cfg, full)
+    shrink_masks(cfg, full, grid)
     keep_hooks(cfg, full)
-    shrink_schedule(cfg, epochs_of(full.train_cfg.max_epochs))
+    shrink_schedule(cfg, run.epochs(paths), SIZES[run.budget].proportional)
 
 
-def width_of(full: int) -> int:
-    """Width of a decoder at the reduced size."""
-    return full * WIDTH // 768
+def width_of(full: int, template: Config) -> int:
+    """Width of a decoder beside the template's encoder."""
+    return full * template.backbone.arch.embed_dims // 768
 
 
-def shrink_decoder(decoder: dict) -> None:
-    """A decoder at the reduced size, in place."""
+def depth_of(full: int, template: Config) -> int:
+    """Depth of a decoder, where the template has its own for the paper's 2."""
+    return max(1, full * template.predictor.depth // 2)
+
+
+def shrink_decoder(decoder: dict, template: Config) -> None:
+    """A decoder beside the template's encoder, in place."""
     if decoder.get('embed_dims'):
-        decoder['embed_dims'] = width_of(decoder['embed_dims'])
+        decoder['embed_dims'] = width_of(decoder['embed_dims'], template)
     if decoder.get('num_heads'):
-        decoder['num_heads'] = 4
-    decoder['depth'] = max(1, decoder['depth'] // 2)
+        decoder['num_heads'] = HEADS
+    decoder['depth'] = depth_of(decoder['depth'], template)
     layer = decoder.get('context_layer')
     if layer is not None and layer > 0:
-        decoder['context_layer'] = (layer + 1) * BLOCKS // 12 - 1
+        decoder['context_layer'] = (layer + 1) * template.backbone.arch.num_layers // 12 - 1
 
 
-def shrink_masks(cfg: Config, full: Config) -> None:
-    """The row's kind of masks on the demo's grid: 75 % of 64 patches."""
+def shrink_masks(cfg: Config, full: Config, grid: int) -> None:
+    """The row's kind of masks on the template's grid: 75 % of the patches."""
     pipeline = cfg.train_dataloader.dataset.pipeline
     kinds = [step.type for step in full.train_dataloader.dataset.pipeline]
     load_picture, crop, _, pack = pipeline
     masks = [
-        dict(type=kind, grid=GRID, num_masked=NUM_MASKED)
+        dict(type=kind, grid=grid, num_masked=grid**2 * 3 // 4)
         for kind in kinds
         if kind.endswith('Masking')
     ]
@@ -131,17 +137,20 @@ def shrink_masks(cfg: Config, full: Config) -> None:
 
 
 def keep_hooks(cfg: Config, full: Config) -> None:
-    """The demo's settings of the hooks that the row has."""
+    """The template's settings of the hooks that the row has."""
     absent = [name for name in cfg.custom_hooks if full.custom_hooks.get(name) is None]
     cfg.custom_hooks.update(dict.fromkeys(absent))
 
 
-def shrink_schedule(cfg: Config, epochs: int) -> None:
-    """The demo's schedule over another number of epochs, on one process."""
-    cfg.train_cfg.max_epochs = epochs
-    cfg.param_scheduler[1].end = epochs
-    if cfg.custom_hooks.teacher is not None:
-        cfg.custom_hooks.teacher.milestones = [(0, 0.99), (epochs / 2, 0.999)]
+def shrink_schedule(cfg: Config, epochs: int, proportional: bool) -> None:
+    """The template's schedule over another number of epochs, on one process."""
+    warm_up, cosine = cfg.param_scheduler
+    if proportional:
+        warm_up.end = cosine.begin = warm_up.end * epochs / cfg.train_cfg.max_epochs
+    cfg.train_cfg.max_epochs = cosine.end = epochs
+    teacher = cfg.custom_hooks.teacher
+    if teacher is not None and not proportional:
+        teacher.milestones = [(0, 0.99), (epochs / 2, 0.999)]
     cfg.train_dataloader.batch_size = cfg.train_dataloader.sampler.total_batch_size
     cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=1)
 
@@ -154,8 +163,8 @@ FORM = ('relative_position_bias', 'layer_scale_init_value', 'train_pos_embed')  
 
 
 def transfer(cfg: Config, full: Config, run: Run, paths: Paths) -> None:
-    """Turn the demo's transfer into that of a row: where it starts, its encoder's form, what decays
-    and how pictures are normalised."""
+    """Turn the template's transfer into that of a row: where it starts, its encoder's form, what
+    decays and how pictures are normalised."""
     if full.model.backbone.get('init_cfg'):
         checkpoint = origin_checkpoint(run, paths)
         cfg.model.backbone.init_cfg = dict(type='PretrainedEncoder', checkpoint=checkpoint)

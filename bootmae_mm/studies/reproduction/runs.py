@@ -7,10 +7,27 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
-FULL, REDUCED = 'full', 'reduced'
-REDUCED_EPOCHS = 4 / 300  # of those of the paper
+FULL, REDUCED, PHOTOS = 'full', 'reduced', 'photos'
 MODEL = re.compile(r'[a-z0-9]+_vit[bl]_')  # in the name of a config
 KINDS = ('pretrain', 'finetune', 'linear', 'seg', 'det')
+TEMPLATES = dict(zip(KINDS, ('pretrain', 'finetune', 'linear', 'segment', 'detect'), strict=True))
+
+
+class Size(NamedTuple):
+    """A budget below the full one.
+
+    Args:
+        templates: The folder below ``configs/`` with a config of every kind of run.
+        epochs: Epochs for one of the paper's.
+        proportional: Whether the warm-up is the template's share of the run, not its length.
+    """
+
+    templates: str
+    epochs: float
+    proportional: bool
+
+
+SIZES = {REDUCED: Size('demo', 4 / 300, False), PHOTOS: Size('photos', 1 / 100, True)}
 
 
 class Paths(NamedTuple):
@@ -32,7 +49,7 @@ class Run(NamedTuple):
 
     Args:
         config: The recipe, as a path below ``configs/`` without ``.py``.
-        budget: 'full', the config as it is, or 'reduced', see :mod:`.reduced`.
+        budget: 'full', the config as it is, or one of ``SIZES``, see :mod:`.reduced`.
         seed: Seed of the run, and of the pretraining that it starts from.
         start: What it starts from: a config of ``configs/pretrain``, named as ``config`` is, or the
             path of a checkpoint of another project; None for what the recipe itself names.
@@ -57,8 +74,8 @@ class Run(NamedTuple):
 
     def work_dir(self, paths: Paths) -> Path:
         """Where the run is written."""
-        if self.budget == REDUCED:
-            return paths.work / REDUCED / f'{self.name}_seed{self.seed}'
+        if self.budget != FULL:
+            return paths.work / self.budget / f'{self.name}_seed{self.seed}'
         return paths.work / (f'{self.name}_seed{self.seed}' if self.seed else self.name)
 
     def checkpoint(self, paths: Paths) -> Path:
@@ -68,7 +85,12 @@ class Run(NamedTuple):
     def epochs(self, paths: Paths) -> int:
         """Epochs of a pretraining."""
         full = load(paths.configs, self.config).train_cfg.max_epochs
-        return full if self.budget == FULL else epochs_of(full)
+        return full if self.budget == FULL else max(1, round(full * SIZES[self.budget].epochs))
+
+    @property
+    def template(self) -> str:
+        """The config that says what a run below the full budget has of its size."""
+        return f'{SIZES[self.budget].templates}/{TEMPLATES[self.kind]}'
 
     def origins(self, paths: Paths) -> list['Run']:
         """The pretraining whose weights the run starts from, or whose features are its target.
@@ -95,11 +117,6 @@ class Run(NamedTuple):
 def is_pretraining(start: str) -> bool:
     """Whether a run's start is a config, not a checkpoint of another project."""
     return start.startswith('pretrain/')
-
-
-def epochs_of(full: int) -> int:
-    """Epochs at the reduced size."""
-    return max(1, round(full * REDUCED_EPOCHS))
 
 
 def origin_paths(model: dict) -> list[str]:

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .cells import HOURS, SECONDS, SPEED_UP, Metric, Row, Score, Table
-from .runs import FULL, REDUCED, Run
+from .runs import FULL, PHOTOS, REDUCED, SIZES, Run
 
 Records = Mapping[Run, dict]
-REPRODUCED, SMALL, MISSING, QUOTED = 'reproduced', 'reduced budget', 'not run', 'quoted'
+REPRODUCED, SMALL, MISSING, QUOTED = 'reproduced', 'smaller budget', 'not run', 'quoted'
+COLUMNS = {FULL: 'ours', PHOTOS: 'photographs', REDUCED: 'drawn'}  # what stands above numbers
 
 
 class Ours(NamedTuple):
@@ -42,21 +43,18 @@ def runs_of(records: Records, run: Run | None, budget: str) -> list[Run]:
     return sorted(kept for kept in records if (kept.name, kept.budget) == (run.name, budget))
 
 
-def ours(records: Records, score: Score, budget: str | None = None) -> Ours | None:
-    """Our value of a cell: of full runs where there are some, else of reduced ones."""
-    for candidate in (budget,) if budget else (FULL, REDUCED):
-        if score.metric is SPEED_UP:
-            values = speed_ups(records, score, candidate)
-        else:
-            values = measured(records, score.run, score.metric, candidate)
-        if values:
-            return Ours(values, candidate)
-    return None
+def ours(records: Records, score: Score, budget: str) -> Ours | None:
+    """Our value of a cell."""
+    if score.metric is SPEED_UP:
+        values = speed_ups(records, score, budget)
+    else:
+        values = measured(records, score.run, score.metric, budget)
+    return Ours(values, budget) if values else None
 
 
 def measured(records: Records, run: Run | None, metric: Metric, budget: str) -> tuple[float, ...]:
-    """What was measured in a run, for each seed that has it. Hours are the processor's at the
-    reduced budget, where several runs share one."""
+    """What was measured in a run, for each seed that has it. Hours are the processor's below the
+    full budget, where several runs share one."""
     hours = 'hours' if budget == FULL else 'cpu_hours'
     kept = (records[each] for each in runs_of(records, run, budget))
     values = (r[hours] if metric is HOURS else r['scores'].get(metric.title) for r in kept)
@@ -69,49 +67,49 @@ def speed_ups(records: Records, score: Score, budget: str) -> tuple[float, ...]:
     return tuple(statistics.mean(base) / seconds for seconds in own) if base else ()
 
 
-def status(found: Ours | None, score: Score) -> str:
-    """What the cell's number is worth."""
-    if found is None:
-        return MISSING if score.run else QUOTED
-    return REPRODUCED if found.budget == FULL else SMALL
+def status(found: Mapping[str, Ours | None], score: Score) -> str:
+    """What the cell's numbers are worth."""
+    if found[FULL]:
+        return REPRODUCED
+    if any(found.values()):
+        return SMALL
+    return MISSING if score.run else QUOTED
 
 
 HEADER = (
     'score',
     'paper',
-    'ours',
+    *COLUMNS.values(),
     'difference',
     'paper, to reference',
-    'ours, to reference',
+    *(f'{name}, to reference' for name in COLUMNS.values()),
     'status',
 )
 
 
 def rows_of(table: Table, records: Records) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Header and rows of a table, as text. A line per score; the difference is taken from full runs
-    only, and the last two numbers compare a row with its row of reference."""
+    only, and the numbers after it compare a row with its row of reference."""
     rows = []
     for row in table.rows:
         for score in row.scores:
-            found = ours(records, score)
             reference = score_like(table.reference_of(row), score)
-            compared = comparison(score, found, reference, records)
-            rows.append((*row.cells, score.metric.title, *compared))
+            cells = (*row.cells, score.metric.title, *comparison(score, reference, records))
+            rows.append(cells)
     return (*table.header, *HEADER), rows
 
 
-def comparison(
-    score: Score, found: Ours | None, reference: Score | None, records: Records
-) -> tuple[str, ...]:
-    """Paper, ours, difference, both differences to the reference, status."""
-    base = ours(records, reference, found.budget) if found and reference else None
-    full = found.mean if found and found.budget == FULL else None
+def comparison(score: Score, reference: Score | None, records: Records) -> tuple[str, ...]:
+    """Paper, ours at every budget, difference, all differences to the reference, status."""
+    found = {budget: ours(records, score, budget) for budget in COLUMNS}
+    base = {budget: reference and ours(records, reference, budget) for budget in COLUMNS}
+    means = {budget: cell and cell.mean for budget, cell in found.items()}
     return (
         number(score.paper, score),
-        found.shown(score.metric.digits) if found else '–',
-        signed(minus(full, score.paper), score),
+        *(cell.shown(score.metric.digits) if cell else '–' for cell in found.values()),
+        signed(minus(means[FULL], score.paper), score),
         signed(minus(score.paper, reference and reference.paper), score),
-        signed(minus(found and found.mean, base and base.mean), score),
+        *(signed(minus(means[b], base[b] and base[b].mean), score) for b in COLUMNS),
         status(found, score),
     )
 
@@ -187,7 +185,7 @@ def provenance(table: Table, records: Records) -> list[tuple[str, ...]]:
     """Where the numbers of a table come from: a line per run."""
     lines = []
     for wanted in table.runs:
-        for budget in (FULL, REDUCED):
+        for budget in (FULL, *SIZES):
             for run in runs_of(records, wanted, budget):
                 lines.append(describe(run, records[run]))
     return lines

@@ -19,8 +19,8 @@ from bootmae_mm.engine.resume import random_state
 from bootmae_mm.engine.resume.stopping import STOP_FILE
 from bootmae_mm.monitors.probes import OnlineProbeHook, budget, hook, measuring
 from bootmae_mm.monitors.probes.budget import Budget
-from bootmae_mm.monitors.probes.linear import RIDGE
 from bootmae_mm.training import resume_if_possible
+from bootmae_mm.transfer.ridge import RIDGE
 from tests.helpers.health_runs import run
 from tests.helpers.images import write_images
 from tests.helpers.models import build_tiny

@@ -15,10 +15,10 @@ from PIL import Image
 from bootmae_mm.monitors.probes.frozen import FrozenEncoder
 from bootmae_mm.monitors.probes.image import ImageProbe
 from bootmae_mm.monitors.probes.label_maps import LabelMapFolders
-from bootmae_mm.monitors.probes.linear import RIDGE, RidgeClassifier
 from bootmae_mm.monitors.probes.measuring import scores_of
 from bootmae_mm.monitors.probes.segmentation import SegmentationProbe, mean_iou, pixels_per_class
 from bootmae_mm.monitors.probes.sources import image_source, map_source
+from bootmae_mm.transfer.ridge import RIDGE, RidgeClassifier
 from tests.helpers.models import build_tiny
 from tests.helpers.probe_data import (
     CLASSES,

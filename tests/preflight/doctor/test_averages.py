@@ -8,7 +8,12 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 from torch import nn
 
-from bootmae_mm.preflight.doctor.averages import check_averages, left_of_average, left_of_teacher
+from bootmae_mm.preflight.doctor.averages import (
+    check_averages,
+    faster,
+    left_of_average,
+    left_of_teacher,
+)
 from bootmae_mm.preflight.doctor.case import Case
 from bootmae_mm.pretrain.schedules import teacher_decay
 from tests.helpers.models import build_tiny
@@ -53,7 +58,17 @@ def test_a_teacher():
         model.teacher.decay = teacher_decay(epoch, milestones)
         for _ in range(4):
             model.teacher.follow(model.backbone)()
-    assert left_of_teacher(milestones, 5, 4) == pytest.approx(weight[0].item(), rel=1e-4)
+    hook = dict(milestones=milestones)
+    assert left_of_teacher(hook, 5, 4) == pytest.approx(weight[0].item(), rel=1e-4)
+
+
+def test_a_teacher_whose_memory_is_a_share_of_the_run():
+    """Of 20 steps: (1 - 1 / 2) ten times, (1 - 1 / 5) ten times, by a product written out."""
+    hook = dict(memory=[(0, 0.1), (0.499, 0.1), (0.5, 0.25), (1, 0.25)])
+    left = left_of_teacher(hook, 5, 4)
+    assert left == pytest.approx(0.5**10 * 0.8**10, rel=1e-6)
+    slow = dict(memory=[(0, 1), (1, 2)])
+    assert left_of_teacher(dict(memory=faster(slow, 5, 4)), 5, 4) <= 0.01
 
 
 def fine_tuning(steps: int, **edit) -> Case:

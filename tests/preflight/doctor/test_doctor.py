@@ -159,6 +159,15 @@ FAULTS = {
         'schedules', {'custom_hooks.teacher.milestones': [(0, 0.001), (2, 0.0001)]}, 'error',
         'close to 1, found .0, 0.001',
     ),
+    'a memory that is no share': (
+        'schedules',
+        {'custom_hooks.teacher': dict(milestones=None, memory=[(0, 0.004), (100, 0.04)])}, 'error',
+        r'shares of the run, from 0 to 1, .*found \(0, 0.004\), \(100, 0.04\)',
+    ),
+    'a memory that lasts': (
+        'averages', {'custom_hooks.teacher': dict(milestones=None, memory=[(0, 4)])}, 'warning',
+        r'of its random start is left after 4 steps with the memory of .*teacher.memory=\[\(0, ',
+    ),
     'no checkpoint to start from': (
         'weights', {'model.backbone.init_cfg': dict(type='PretrainedEncoder', checkpoint='no.pth')},
         'error', "a checkpoint file, found nothing at 'no.pth'",
@@ -191,6 +200,7 @@ def test_a_fault(name, make):
 # Of the train set, by a part of the config's path.
 PICTURES = {
     'demo/pretrain': 8192, 'demo/finetune': 800, 'demo/': 240, 'det/': 117_266, 'seg/': 20_210,
+    'photos/segment': 367, 'photos/detect': 120, 'photos/finetune': 5000, 'photos/': 50_000,
     '': 1_281_167,
 }  # fmt: skip
 
@@ -203,7 +213,7 @@ PICTURES = {
 def test_no_false_alarm(path):
     """For the number of steps that the recipes have on the published sets."""
     cfg = Config.fromfile(ROOT / path)
-    case = Case(cfg, cfg, gpus=1 if 'demo' in path else 8)
+    case = Case(cfg, cfg, gpus=1 if 'demo' in path or 'photos' in path else 8)
     pictures = next(count for part, count in PICTURES.items() if part in path)
     case.batches = pictures // case.gpus // cfg.train_dataloader.batch_size
     points = ['model', 'pipelines', 'precision', 'classes', 'total batch', 'epoch', 'schedules']

@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,20 +18,30 @@ import pytest
 from mmengine.config import Config
 
 from bootmae_mm.engine.hooks import hook_list
+from bootmae_mm.pretrain.schedules import teacher_decay
 from bootmae_mm.studies.reproduction import (
     cells,
     launching,
     logs,
     pages,
     paper,
+    photographs,
     planning,
     records,
     scripts,
     tables,
 )
 from bootmae_mm.studies.reproduction.cells import BOX, SECONDS, TOP1, Row, Score, Table
-from bootmae_mm.studies.reproduction.reduced import DEMO, reduced_config
-from bootmae_mm.studies.reproduction.runs import FULL, REDUCED, Paths, Run
+from bootmae_mm.studies.reproduction.reduced import reduced_config
+from bootmae_mm.studies.reproduction.runs import (
+    FULL,
+    PHOTOS,
+    REDUCED,
+    SIZES,
+    TEMPLATES,
+    Paths,
+    Run,
+)
 from tests.helpers.labelled_data import load_tool
 from tests.helpers.paths import ROOT
 from tests.helpers.run_folders import validation_row
@@ -491,23 +501,21 @@ def toy_records(budget: str, **values: list[float]) -> dict:
 
 
 def test_a_table_shows_mean_spread_and_differences():
+    """Each budget in a column of its own, compared with the same budget's reference."""
     found = toy_records(REDUCED, a=[10.0, 14.0], b=[20.0]) | toy_records(FULL, c=[81.4])
-    _, rows = tables.rows_of(TOY, found)
-    spread = statistics.stdev([10.0, 14.0])
-    assert rows == [
-        (
-            'a',
-            'fine-tuned',
-            '80.0',
-            f'12.0 ± {spread:.1f} (2)',
-            '–',
-            '+0.0',
-            '+0.0',
-            'reduced budget',
-        ),
-        ('b', 'fine-tuned', '82.0', '20.0', '–', '+2.0', '+8.0', 'reduced budget'),
-        ('c', 'fine-tuned', '81.0', '81.4', '+0.4', '+1.0', '–', 'reproduced'),
-        ('quoted', 'fine-tuned', '79.0', '–', '–', '-1.0', '–', 'quoted'),
+    header, rows = tables.rows_of(TOY, found | toy_records(PHOTOS, a=[40.0], b=[39.5]))
+    columns = [
+        'paper', 'ours', 'photographs', 'drawn', 'difference',
+        *(f'{name}, to reference' for name in ('paper', 'ours', 'photographs', 'drawn')), 'status',
+    ]  # fmt: skip
+    assert list(header[-len(columns) :]) == columns
+    small, spread = 'smaller budget', statistics.stdev([10.0, 14.0])
+    drawn = f'12.0 ± {spread:.1f} (2)'
+    assert [row[2:] for row in rows] == [
+        ('80.0', '–', '40.0', drawn, '–', '+0.0', '–', '+0.0', '+0.0', small),
+        ('82.0', '–', '39.5', '20.0', '–', '+2.0', '–', '-0.5', '+8.0', small),
+        ('81.0', '81.4', '–', '–', '+0.4', '+1.0', '–', '–', '–', 'reproduced'),
+        ('79.0', '–', '–', '–', '–', '-1.0', '–', '–', '–', 'quoted'),
     ]
 
 
@@ -517,7 +525,7 @@ def test_a_row_is_compared_with_the_reference_of_its_own_encoder():
     assert {table.reference_of(row).cells for row in table.rows[10:]} == {('ViT-L', 'MAE', '800')}
     _, rows = tables.rows_of(table, {})
     large = next(row for row in rows if row[:4] == ('ViT-L', 'BootMAE', '800', 'linear'))
-    assert large[-3] == '+3.2'  # 77.1 against MAE's 73.9
+    assert large[-5] == '+3.2'  # 77.1 against MAE's 73.9
     assert any('ViT-B, MAE, 800 or ViT-L, MAE, 800' in said for said in pages.remarks(table, {}))
     [table] = paper.select(['2'])
     assert {table.reference_of(row).cells for row in table.rows} == {('yes', 'yes')}
@@ -540,10 +548,10 @@ def test_a_speed_up_is_the_quotient_of_two_runs_seconds():
         for seed, value in enumerate(values)
     }
     score = Score(cells.SPEED_UP, 1.16, own, over=base)
-    assert tables.ours(found, score).values == pytest.approx((1.2, 0.96))
-    assert tables.ours(found, score).shown(score.metric.digits).startswith('1.08 ±')
+    assert tables.ours(found, score, REDUCED).values == pytest.approx((1.2, 0.96))
+    assert tables.ours(found, score, REDUCED).shown(score.metric.digits).startswith('1.08 ±')
     without_base = {run: record for run, record in found.items() if run.config == own.config}
-    assert tables.ours(without_base, score) is None
+    assert tables.ours(without_base, score, REDUCED) is None
 
 
 def test_the_hours_of_a_run_are_those_of_its_record():
@@ -551,10 +559,10 @@ def test_the_hours_of_a_run_are_those_of_its_record():
     record = {'scores': {}, 'hours': 18.25, 'cpu_hours': 3.5}
     for budget, hours in ((FULL, 18.25), (REDUCED, 3.5)):
         found = {run._replace(budget=budget): record}
-        assert tables.ours(found, Score(cells.HOURS, 18, run)).values == (hours,)
+        assert tables.ours(found, Score(cells.HOURS, 18, run), budget).values == (hours,)
     uncounted = {run._replace(budget=REDUCED): {**record, 'cpu_hours': None}}
-    assert tables.ours(uncounted, Score(cells.HOURS, 18, run)) is None
-    assert tables.ours({}, Score(cells.HOURS, 18, run)) is None
+    for kept in (uncounted, {}):
+        assert tables.ours(kept, Score(cells.HOURS, 18, run), REDUCED) is None
 
 
 def test_a_score_that_all_rows_share_is_said_once():
@@ -573,11 +581,12 @@ def test_a_number_and_its_spread_are_not_broken_over_lines():
     assert page.splitlines()[2:] == ['| 12.0\xa0±\xa02.8\xa0(2) |', '| two words |']
 
 
-def test_full_runs_come_before_reduced_ones():
+def test_a_value_is_that_of_its_budget():
     found = toy_records(REDUCED, a=[10.0]) | toy_records(FULL, a=[80.1, 80.3])
     score = TOY.rows[0].scores[0]
-    assert tables.ours(found, score).shown(1) == '80.2 ± 0.1 (2)'
+    assert tables.ours(found, score, FULL).shown(1) == '80.2 ± 0.1 (2)'
     assert tables.ours(found, score, REDUCED).shown(3) == '10.000'
+    assert tables.ours(found, score, PHOTOS) is None
 
 
 def test_the_order_of_rows_is_compared_with_the_papers():
@@ -673,8 +682,8 @@ def test_the_cost_of_the_reduced_runs_is_their_processor_time(paths):
     ]  # fmt: skip
     found = {run._replace(budget=budget): {'cpu_hours': hours} for run, budget, hours in used}
     shown = pages.spent(found, paths)
-    assert '3 runs took 1.75 hours' in shown and '2 more' in shown and ' 6.00;' in shown
-    assert 'more' not in pages.spent(dict(list(found.items())[:3]), paths)
+    assert 'Drawn: 3 runs took 1.75 hours' in shown and '2 beyond' in shown and '6.00. ' in shown
+    assert 'beyond' not in pages.spent(dict(list(found.items())[:3]), paths)
     assert pages.spent({}, paths) == ''
 
 
@@ -797,6 +806,67 @@ def test_a_reduced_config_is_the_row_made_smaller(paths, config, expected):
     assert cfg.model.backbone.arch.embed_dims == 96
 
 
+@pytest.mark.parametrize(
+    ('config', 'expected'),
+    [
+        (
+            'pretrain/ablations/bootmae_vitb_300e_context_middle_low',
+            {'regressor.context_layer': 5, 'regressor.depth': 2, 'regressor.embed_dims': 64},
+        ),
+        ('pretrain/ablations/bootmae_vitb_300e_depth_8', {'predictor.depth': 8}),
+        ('pretrain/mae/mae_vitb_300e', {'neck.num_patches': 64, 'neck.decoder_depth': 8}),
+    ],
+)
+def test_photographs_keep_the_paper_s_depth(paths, config, expected):
+    cfg = reduced_config(Run(config, PHOTOS), paths)
+    for name, value in expected.items():
+        part, key = name.split('.')
+        assert cfg.model[part][key] == value
+    encoder = cfg.model.backbone
+    assert (encoder.img_size, encoder.patch_size, encoder.arch.num_layers) == (64, 8, 12)
+
+
+def test_on_photographs_all_schedules_are_shares_of_the_run(paths):
+    """3 epochs for the paper's 300: warm-up, teacher and λ as in its run of 800."""
+    cfg = reduced_config(PRETRAINING._replace(budget=PHOTOS), paths)
+    warm_up, cosine = cfg.param_scheduler
+    assert (cfg.train_cfg.max_epochs, cosine.end) == (3, 3)
+    assert (warm_up.end, cosine.begin) == pytest.approx((3 * 40 / 800,) * 2)
+    hooks = hooks_of(cfg)
+    teacher, weight = hooks['MomentumTeacherHook'], hooks['FeatureWeightHook']
+    assert teacher.milestones is None and weight.ramp == 0.25 and not weight.by_epoch
+    paper_steps = 800 * (1_281_167 // 4096)
+    for share, kept in teacher.memory:
+        paper_s = teacher_decay(share * 800, [(0, 0.999), (100, 0.9999), (400, 0.99999)])
+        assert kept == pytest.approx(1 / (1 - paper_s) / paper_steps, rel=0.01)
+
+
+def test_photographs_are_linked_where_the_configs_look(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runs = [Run(f'{kind}/a', PHOTOS) for kind in TEMPLATES]
+    first, second = Path('first'), Path('second')
+    with pytest.raises(ValueError, match=r'Expected pictures in first/imagenet/train, found no'):
+        photographs.link(first)
+    for folder in (first, second):
+        (folder / 'imagenet/train').mkdir(parents=True)
+    (second / 'coco').mkdir()
+    for folder, missing in ((first, {'seg', 'det'}), (second, {'seg'})):
+        photographs.link(folder)
+        assert photographs.PLACE.samefile(folder)
+        for run in runs:
+            with (
+                pytest.raises(ValueError, match='photographs of a in data/photos/')
+                if (run.kind in missing)
+                else nullcontext()
+            ):
+                photographs.require_photographs(run)
+    photographs.PLACE.unlink()
+    photographs.PLACE.mkdir()
+    with pytest.raises(ValueError, match='found another folder there; remove it'):
+        photographs.link(first)
+    photographs.require_photographs(Run('seg/a', REDUCED))
+
+
 def hooks_of(cfg: Config) -> dict[str, dict]:
     return {hook.type: hook for hook in hook_list(cfg.custom_hooks)}
 
@@ -828,7 +898,8 @@ def test_a_reduced_mae_has_neither_our_masks_nor_our_hooks(paths):
 def test_a_reduced_segmentation_has_its_row_s_form(paths):
     """Relative positions, layer scale, a trained embedding, and what decays."""
     name = 'seg/baselines/scratch_vitb_upernet_160k'
-    plain, release = (reduced_config(Run(f'{name}{end}'), paths) for end in ('', '_release'))
+    runs = (Run(f'{name}{end}', REDUCED) for end in ('', '_release'))
+    plain, release = (reduced_config(run, paths) for run in runs)
     added = dict(relative_position_bias=True, layer_scale_init_value=1.0, train_pos_embed=True)
     assert release.model.backbone == {**plain.model.backbone, **added}
     assert plain.optim_wrapper.paramwise_cfg == dict(layer_decay_rate=0.7)
@@ -870,11 +941,12 @@ def test_rows_without_a_reduced_form_are_refused(paths):
             reduced_config(run, paths)
 
 
-@pytest.mark.parametrize('config', sorted({*DEMO.values()}))
-def test_a_reduced_run_logs_its_last_evaluation_at_its_length(config):
+@pytest.mark.parametrize('budget', SIZES)
+@pytest.mark.parametrize('config', TEMPLATES.values())
+def test_a_reduced_run_logs_its_last_evaluation_at_its_length(config, budget):
     """mmengine files the scores of a run that counts iterations under epoch 0 otherwise, and the
     run never counts as done."""
-    cfg = Config.fromfile(ROOT / f'configs/demo/{config}.py')
+    cfg = Config.fromfile(ROOT / f'configs/{SIZES[budget].templates}/{config}.py')
     counts_epochs = cfg.train_cfg.get('by_epoch', cfg.train_cfg.get('type') != 'IterBasedTrainLoop')
     assert cfg.get('log_processor', {}).get('by_epoch', True) is counts_epochs
     assert cfg.default_hooks.logger.get('log_metric_by_epoch', True) is counts_epochs

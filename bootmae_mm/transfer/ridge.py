@@ -70,7 +70,10 @@ class RidgeClassifier:
         self.weight_DC = torch.linalg.solve(correlation_DD, cross_DC) / scale_D[:, None]
         self.mean_D = mean_D
 
+    def scores(self, features_ND: Tensor) -> Tensor:
+        """The output of every class, ``(N, C)``."""
+        return (features_ND.double() - self.mean_D) @ self.weight_DC + self.bias_C
+
     def predict(self, features_ND: Tensor) -> Tensor:
         """The class of every row, ``(N,)``."""
-        scores_NC = (features_ND.double() - self.mean_D) @ self.weight_DC + self.bias_C
-        return scores_NC.argmax(dim=1)
+        return self.scores(features_ND).argmax(dim=1)

@@ -1,0 +1,47 @@
+"""The photographs of the photos budget, which a user has: three folders in the usual layouts."""
+
+from pathlib import Path
+
+from .runs import PHOTOS, Run
+
+PLACE = Path('data/photos')  # where configs/photos look for them
+FOLDERS = dict(seg='ade', det='coco')  # of a kind of run; the others take IMAGES
+IMAGES = 'imagenet'
+
+
+def link(folder: Path) -> None:
+    """Make a folder of photographs known under the name that the configs have.
+
+    Args:
+        folder: Has ``imagenet/{train,val}/<class>/``, and for Table 7 ``ade/`` in ADE20K's and
+            ``coco/`` in COCO's layout.
+
+    Raises:
+        ValueError: If it has no pictures, or the name is taken by another folder.
+    """
+    if not (folder / IMAGES / 'train').is_dir():
+        raise ValueError(
+            f'Expected pictures in {folder / IMAGES / "train"}, found no such folder; give --data '
+            f'a folder with {IMAGES}/train and {IMAGES}/val, a folder per class in both.'
+        )
+    if PLACE.is_symlink():
+        PLACE.unlink()
+    if PLACE.exists():
+        if PLACE.samefile(folder):
+            return
+        raise ValueError(
+            f'Expected to link {folder} as {PLACE}, found another folder there; remove it, or '
+            'leave --data out.'
+        )
+    PLACE.parent.mkdir(exist_ok=True)
+    PLACE.symlink_to(folder.resolve(), target_is_directory=True)
+
+
+def require_photographs(run: Run) -> None:
+    """Raise ``ValueError`` if a run of the photos budget lacks its folder."""
+    folder = PLACE / FOLDERS.get(run.kind, IMAGES)
+    if run.budget == PHOTOS and not folder.is_dir():
+        raise ValueError(
+            f'Expected the photographs of {run.name} in {folder}, found no such folder; see '
+            'docs/reduced_study.md.'
+        )
