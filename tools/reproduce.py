@@ -19,6 +19,7 @@ from pathlib import Path
 from bootmae_mm.data.synthetic import data_sets
 from bootmae_mm.engine.tables import as_text
 from bootmae_mm.studies.reproduction import (
+    catalogue,
     launching,
     logs,
     pages,
@@ -28,7 +29,7 @@ from bootmae_mm.studies.reproduction import (
     scripts,
     tables,
 )
-from bootmae_mm.studies.reproduction.runs import FULL, PHOTOS, REDUCED, SIZES, Paths, Run
+from bootmae_mm.studies.reproduction.runs import CARD, FULL, PHOTOS, REDUCED, SIZES, Paths, Run
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -49,7 +50,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             )
             command.add_argument(
                 '--data', type=Path, metavar='DIR',
-                help='for --budget photos: has imagenet/{train,val}/CLASS, ade and coco',
+                help='for --budget photos or card: has imagenet/{train,val}/CLASS, ade and coco',
             )  # fmt: skip
     run = commands.choices['run']
     run.add_argument('--jobs', type=int, default=1, help='runs at the same time; default 1')
@@ -79,16 +80,16 @@ def wanted_runs(args: argparse.Namespace) -> list[Run]:
     Raises:
         ValueError: If no row is left, or photographs are given that are none or that nothing needs.
     """
-    if args.data and args.budget != PHOTOS:
+    if args.data and args.budget not in photographs.BUDGETS:
         raise ValueError(
-            f'Expected --budget {PHOTOS} with --data, found --budget {args.budget}; leave --data '
+            f'Expected --budget {PHOTOS} or {CARD} with --data, found {args.budget}; leave --data '
             'out.'
         )
     if args.data:
         photographs.link(args.data)
     runs = dict.fromkeys(
         score.run
-        for table in paper.select(args.tables)
+        for table in catalogue.select(args.tables)
         for row in table.rows
         for score in row.scores
         if score.run and chosen(row, args.rows)
@@ -105,7 +106,7 @@ def chosen(row: paper.Row, texts: list[str] | None) -> bool:
 
 def show_list(args: argparse.Namespace, paths: Paths) -> None:
     """Rows, their configs and starts, and their state."""
-    for table in paper.select(args.tables):
+    for table in catalogue.select(args.tables):
         print(f'\n{table.heading}')
         lines = []
         for row in table.rows:
@@ -170,7 +171,7 @@ def say(text: str) -> None:
 def show_tables(args: argparse.Namespace, paths: Paths) -> None:
     """The paper's numbers beside ours, and where ours come from."""
     kept = records.read_records(paths)
-    for table in paper.select(args.tables):
+    for table in catalogue.select(args.tables):
         print(f'\n{table.heading}')
         print(as_text(*tables.rows_of(table, kept)))
         for line in pages.remarks(table, kept):

@@ -5,7 +5,7 @@
 #
 #     tests   the tests that need a GPU
 #     speed   the GPU suite; `--tiny` tries it anywhere
-#     study   the study on the photographs that were packed
+#     study   MAE and BootMAE by length on the photographs that were packed
 #
 # MINUTES are for everything, unpacking included; what there is by then stays in OUT, the log beside
 # it. More options go to pytest or to the script. The exit status is that of the part, 124 if it was
@@ -47,8 +47,8 @@ unpack() {
     tar -xzf "$kit/project.tar.gz" -C "$project" || return
     if [ "$part" = study ] && [ ! -f "$photos/complete" ]; then
         rm -rf "$photos"
-        mkdir -p "$photos"
-        tar -xJf "$kit/images.tar.xz" -C "$photos" || return
+        mkdir -p "$photos/imagenet"
+        tar -xJf "$kit/images.tar.xz" -C "$photos/imagenet" || return
         touch "$photos/complete"
     fi
 }
@@ -71,8 +71,7 @@ run() {
             set -- benchmarks/gpu_suite/run.py --minutes "$(in_minutes "$left")" --out "$out" "$@"
             ;;
         study)
-            set -- benchmarks/gpu_suite/study.py --images "$photos" \
-                --minutes "$(in_minutes "$left")" --out "$out" "$@"
+            set -- tools/reproduce.py run length --budget card --data "$photos" --jobs 4 "$@"
             ;;
     esac
     timeout --kill-after 5 "$left" "$python" "$@"
@@ -92,6 +91,11 @@ if [ "$status" = 0 ]; then
     left=$((limit - unpacked))
     run "$((left > 1 ? left : 1))" "$@" 2>&1 | tee -a "$out/$part.log"
     status=${PIPESTATUS[0]}
+fi
+if [ "$part" = study ] && cd "$project"; then  # what there is of it, in one file
+    "$python" tools/reproduce.py table length | tee -a "$out/$part.log"
+    find results/card work_dirs -name '*.json' -o -name '*.log' -o -name printed.txt |
+        tar -czf "$out/records.tar.gz" --files-from -
 fi
 
 files=$(find "$out" -type f | wc -l)

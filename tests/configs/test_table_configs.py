@@ -8,7 +8,7 @@ import pytest
 
 from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.pretrain.teacher import FrozenTeacher, MomentumTeacher
-from bootmae_mm.studies.reproduction.paper import TABLES
+from bootmae_mm.studies.reproduction.catalogue import TABLES
 from bootmae_mm.studies.reproduction.runs import Paths, external_weights, load
 from tests.helpers.configs import build, changes
 from tests.helpers.paths import ROOT

@@ -34,9 +34,9 @@ def possible(runs: Iterable[Run], paths: Paths, say: Callable[[str], None]) -> l
     kept = []
     for run in runs:
         try:
+            require_photographs(run)
             if run.budget != FULL:
                 reduced_config(run, paths)
-            require_photographs(run)
         except ValueError as error:
             say(f'left out: {error}')
             continue

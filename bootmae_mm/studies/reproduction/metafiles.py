@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from . import paper
+from .catalogue import TABLES
 from .runs import Paths, Run
 
 FOLDERS = ('pretrain', 'finetune', 'linear', 'seg', 'det')
@@ -109,7 +110,7 @@ def results(path: Path, paths: Paths, dataset: str) -> list[dict]:
         dataset: That it is trained on, and so evaluated.
     """
     own = Run(path.relative_to(paths.configs).with_suffix('').as_posix())
-    scores = [score for table in paper.TABLES.values() for score in table.scores if score.run]
+    scores = [score for table in TABLES.values() for score in table.scores if score.run]
     values = {
         NAMES[score.metric]: score.paper
         for score in scores

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ...engine.tables import as_markdown
 from . import tables
+from .catalogue import TABLES
 from .cells import Table
 from .launching import typed, with_origins
-from .paper import TABLES
 from .records import read_records
 from .runs import KINDS, SIZES, Paths, is_pretraining
 

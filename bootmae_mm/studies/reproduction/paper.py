@@ -1,5 +1,5 @@
 """Tables 1 to 9, Fig. 3 and the times of section 4.3 of the paper: every row with the run that
-reproduces it. One table more is ours.
+reproduces it.
 
 A cell names the run that gives the number: a recipe, and the pretraining that it starts from where
 that is another than the recipe's own.
@@ -333,52 +333,3 @@ SECTION_4_3 = Table(
     note="The paper's hours are those of 16 V100s; those in italics of one processor. They compare "
     'with each other only, if both ran on the same machine.',
 )  # fmt: skip
-JOINT_800 = Run(FINETUNE, start='pretrain/ablations/bootmae_vitb_800e_joint_random')
-MASKS = Table(
-    'masks', 'masks, and how pixels are normalised',
-    ('model', 'masks', 'pixels', 'epochs'),
-    (
-        Row(("mmpretrain's MAE", 'random', 'joint', '300'), (mae('300e', 83.2),)),
-        Row(('MAE of our parts', 'random', 'joint', '300'), (mae('300e_pixel_random', None),)),
-        Row(('MAE of our parts', 'block-wise', 'joint', '300'), (mae('300e_pixel_block', 82.8),)),
-        Row(('BootMAE', 'random', 'joint', '300'), (ablation('joint_random', None),)),
-        Row(('BootMAE', 'block-wise', 'joint', '300'), (ablation('joint', None),)),
-        Row(('BootMAE', 'random', 'by channel', '300'), (ablation('random', None),)),
-        Row(('BootMAE', 'block-wise', 'by channel', '300'), (fine_tuned(84.0, BOOTMAE_300),)),
-        Row(("mmpretrain's MAE", 'random', 'joint', '800'), (mae('800e', 83.4),)),
-        Row(('BootMAE', 'random', 'joint', '800'), (fine_tuned(None, JOINT_800),)),
-        Row(('BootMAE', 'block-wise', 'by channel', '800'), (fine_tuned(84.2, BOOTMAE_800),)),
-    ),
-    references=(0,),
-    note="Each channel of a patch is normalised on its own, as in the authors' release, or all of "
-    "them jointly, as in MAE and in the paper's text. The paper's numbers are from Tables 3 and 6.",
-    beyond=True,
-)  # fmt: skip
-
-TABLES = {
-    table.name: table
-    for table in (
-        TABLE_1, TABLE_2, TABLE_3, TABLE_4A, TABLE_4B, TABLE_5, TABLE_6, TABLE_7A, TABLE_7B,
-        TABLE_8, TABLE_9, FIG_3, SECTION_4_3, MASKS,
-    )
-}  # fmt: skip
-
-
-def select(names: list[str]) -> list[Table]:
-    """The tables of these names, in the paper's order; '4' stands for 4a and 4b, 'all' for all.
-
-    Raises:
-        ValueError: If there is no such table.
-    """
-    if 'all' in names:
-        return list(TABLES.values())
-    wanted = set()
-    for name in names:
-        found = {key for key in TABLES if name in (key, key.rstrip('ab'))}
-        if not found:
-            raise ValueError(
-                f'Expected tables out of {", ".join(TABLES)} or all, found {name!r}; name one of '
-                'them.'
-            )
-        wanted |= found
-    return [table for key, table in TABLES.items() if key in wanted]

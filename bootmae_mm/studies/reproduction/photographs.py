@@ -1,9 +1,10 @@
-"""The photographs of the photos budget, which a user has: three folders in the usual layouts."""
+"""The photographs of two budgets, which a user has: three folders in the usual layouts."""
 
 from pathlib import Path
 
-from .runs import PHOTOS, Run
+from .runs import CARD, PHOTOS, Run
 
+BUDGETS = (PHOTOS, CARD)
 PLACE = Path('data/photos')  # where configs/photos look for them
 FOLDERS = dict(seg='ade', det='coco')  # of a kind of run; the others take IMAGES
 IMAGES = 'imagenet'
@@ -37,10 +38,15 @@ def link(folder: Path) -> None:
     PLACE.symlink_to(folder.resolve(), target_is_directory=True)
 
 
+def num_classes() -> int:
+    """How many classes the photographs are of."""
+    return sum(folder.is_dir() for folder in (PLACE / IMAGES / 'train').iterdir())
+
+
 def require_photographs(run: Run) -> None:
-    """Raise ``ValueError`` if a run of the photos budget lacks its folder."""
+    """Raise ``ValueError`` if a run on photographs lacks its folder."""
     folder = PLACE / FOLDERS.get(run.kind, IMAGES)
-    if run.budget == PHOTOS and not folder.is_dir():
+    if run.budget in BUDGETS and not folder.is_dir():
         raise ValueError(
             f'Expected the photographs of {run.name} in {folder}, found no such folder; see '
             'docs/reduced_study.md.'

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ...engine.run_files import last_checkpoint
 from . import logs
+from .catalogue import TABLES
 from .cells import Metric
-from .paper import TABLES
 from .runs import Paths, Run, pretrainings
 
 

@@ -17,7 +17,7 @@ transfer          ImageNet, ADE20K, COCO         the same drawn pictures  a tent
 
 What depends on the size alone (data, batch, rates, the teacher's decay, heads of dense tasks) is
 that of the templates ``configs/demo`` and ``configs/photos``; what makes the row is taken from its
-own config.
+own config. ``configs/photos/card`` is wider, with E / 40 epochs, for a GPU.
 """
 
 import copy
@@ -25,6 +25,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from .photographs import BUDGETS, FOLDERS, num_classes
 from .runs import SIZES, Paths, Run, load
 
 HEADS = 4  # of decoders
@@ -34,11 +35,11 @@ def reduced_config(run: Run, paths: Paths) -> Config:
     """The config of a run at a smaller size.
 
     Raises:
-        ValueError: If the row is of an encoder of another size than ViT-B, or starts from weights
-            that are not made here.
+        ValueError: If the row is of an encoder of another size than ViT-B or of a task that the
+            budget leaves out, or starts from weights that are not made here.
     """
     full = load(paths.configs, run.config)
-    require_reducible(run, full)
+    require_reducible(run, full, paths)
     cfg = copy.deepcopy(load(paths.configs, run.template))
     make = pretraining if run.kind == 'pretrain' else transfer
     make(cfg, full, run, paths)
@@ -47,8 +48,13 @@ def reduced_config(run: Run, paths: Paths) -> Config:
     return cfg
 
 
-def require_reducible(run: Run, full: Config) -> None:
+def require_reducible(run: Run, full: Config, paths: Paths) -> None:
     """Raise ``ValueError`` for rows that have no smaller form."""
+    if not (paths.configs / f'{run.template}.py').is_file():
+        raise ValueError(
+            f'Expected configs/{run.template}.py for the {run.budget} budget, found no such file: '
+            f'it leaves out {run.name} and the like.'
+        )
     arch = full.model.backbone.get('arch')
     if arch not in ('base', 'b'):
         raise ValueError(
@@ -175,6 +181,8 @@ def transfer(cfg: Config, full: Config, run: Run, paths: Paths) -> None:
     decay = (full.optim_wrapper.get('paramwise_cfg') or {}).get('decay_embeddings')
     if decay is not None:
         cfg.optim_wrapper.paramwise_cfg.decay_embeddings = decay
+    if run.budget in BUDGETS and run.kind not in FOLDERS:
+        cfg.model.data_preprocessor.num_classes = cfg.model.head.num_classes = num_classes()
     normalisation = full.model.data_preprocessor
     cfg.model.data_preprocessor.update(mean=normalisation.mean, std=normalisation.std)
 

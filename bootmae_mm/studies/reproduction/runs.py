@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
-FULL, REDUCED, PHOTOS = 'full', 'reduced', 'photos'
+FULL, REDUCED, PHOTOS, CARD = 'full', 'reduced', 'photos', 'card'
 MODEL = re.compile(r'[a-z0-9]+_vit[bl]_')  # in the name of a config
 KINDS = ('pretrain', 'finetune', 'linear', 'seg', 'det')
 TEMPLATES = dict(zip(KINDS, ('pretrain', 'finetune', 'linear', 'segment', 'detect'), strict=True))
@@ -27,7 +27,11 @@ class Size(NamedTuple):
     proportional: bool
 
 
-SIZES = {REDUCED: Size('demo', 4 / 300, False), PHOTOS: Size('photos', 1 / 100, True)}
+SIZES = {
+    REDUCED: Size('demo', 4 / 300, False),
+    PHOTOS: Size('photos', 1 / 100, True),
+    CARD: Size('photos/card', 1 / 40, True),
+}
 
 
 class Paths(NamedTuple):

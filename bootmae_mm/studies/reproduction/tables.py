@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .cells import HOURS, SECONDS, SPEED_UP, Metric, Row, Score, Table
-from .runs import FULL, PHOTOS, REDUCED, SIZES, Run
+from .runs import CARD, FULL, PHOTOS, REDUCED, SIZES, Run
 
 Records = Mapping[Run, dict]
 REPRODUCED, SMALL, MISSING, QUOTED = 'reproduced', 'smaller budget', 'not run', 'quoted'
-COLUMNS = {FULL: 'ours', PHOTOS: 'photographs', REDUCED: 'drawn'}  # what stands above numbers
+# What stands above our numbers.
+COLUMNS = {FULL: 'ours', CARD: 'photographs, GPU', PHOTOS: 'photographs', REDUCED: 'drawn'}
 
 
 class Ours(NamedTuple):

@@ -1,0 +1,14 @@
+"""The frozen encoder on the photographs in closed form, on one GPU: wider.
+
+python tools/reproduce.py run length --budget card --data FOLDER --jobs 4
+"""
+
+_base_ = ['../linear.py']
+
+arch = dict(embed_dims=384, num_layers=12, num_heads=6, feedforward_channels=4 * 384)
+model = dict(backbone=dict(arch=dict(_delete_=True, **arch)))
+workers = dict(num_workers=2, persistent_workers=True, pin_memory=True)
+train_dataloader = workers
+val_dataloader = workers
+test_dataloader = workers
+optim_wrapper = dict(type='AutocastOptimWrapper', dtype='bfloat16')
