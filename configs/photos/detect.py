@@ -17,14 +17,14 @@ scale = (160, 128)
 data_root = 'data/photos/coco'
 num_classes = 1
 
-arch = dict(embed_dims=96, num_layers=12, num_heads=3, feedforward_channels=4 * 96)
+arch = dict(embed_dims=96, num_layers=6, num_heads=3, feedforward_channels=4 * 96)
 model = dict(
     data_preprocessor=dict(pad_size_divisor=16),
     backbone=dict(
         arch=dict(_delete_=True, **arch),
         img_size=128,
         patch_size=8,
-        out_indices=[3, 5, 7, 11],
+        out_indices=[1, 2, 3, 5],
         drop_path_rate=0.1,
         init_cfg=dict(checkpoint='work_dirs/pretrain/epoch_8.pth'),
     ),

@@ -15,7 +15,7 @@ max_epochs = 12
 num_classes = 100
 data_root = 'data/photos/imagenet'
 
-arch = dict(embed_dims=96, num_layers=12, num_heads=3, feedforward_channels=4 * 96)
+arch = dict(embed_dims=96, num_layers=6, num_heads=3, feedforward_channels=4 * 96)
 model = dict(
     data_preprocessor=dict(num_classes=num_classes),
     backbone=dict(arch=dict(_delete_=True, **arch), img_size=64, patch_size=8, drop_path_rate=0.1),

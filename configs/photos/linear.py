@@ -6,12 +6,13 @@
                       model.backbone.init_cfg.type=PretrainedEncoder
 
 Data       data/photos/imagenet/{train,val}/<class>: 50,000 and 5,000 pictures
-Features   the average of the patch tokens after a block; the paper probes block 10 of 12
+Features   the average of the patch tokens after a block; the paper probes block 10 of 12, which
+           is block 5 of 6
 """
 
 _base_ = ['finetune.py']
 
-blocks = list(range(1, 13))
+blocks = list(range(1, 7))
 
 model = dict(
     type='ClosedFormProbe',

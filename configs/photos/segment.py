@@ -16,14 +16,14 @@ warmup_iters = 30
 num_classes = 11
 scale = (160, 120)
 
-arch = dict(embed_dims=96, num_layers=12, num_heads=3, feedforward_channels=4 * 96)
+arch = dict(embed_dims=96, num_layers=6, num_heads=3, feedforward_channels=4 * 96)
 model = dict(
     data_preprocessor=dict(size=(96, 96)),
     backbone=dict(
         arch=dict(_delete_=True, **arch),
         img_size=96,
         patch_size=8,
-        out_indices=[3, 5, 7, 11],
+        out_indices=[1, 2, 3, 5],
         drop_path_rate=0.1,
         init_cfg=dict(checkpoint='work_dirs/pretrain/epoch_8.pth'),
     ),

@@ -6,9 +6,9 @@ from .runs import Run
 
 
 class Metric(NamedTuple):
-    """How a score is called, its names in mmengine's log, of which a run has one (none for what is
-    computed from others), the factor that gives the table's unit, that unit, and how many decimals
-    are shown."""
+    """How a score is called, its names in mmengine's log, of which the last that a run has counts
+    (none for what is computed from others), the factor that gives the table's unit, that unit, and
+    how many decimals are shown."""
 
     title: str
     keys: tuple[str, ...]
@@ -18,12 +18,16 @@ class Metric(NamedTuple):
 
 
 TOP1 = Metric('fine-tuned', ('accuracy/top1',), 1, '% top-1')
-# Of block 10; in closed form, also from fewer labels, at the photos budget.
-LINEAR = Metric('linear', ('accuracy/top1', 'accuracy/block_10/top1'), 1, '% top-1')
-LINEAR_10, LINEAR_1 = (
-    Metric(f'{percent} % of labels', (f'accuracy/block_10_labels_{percent / 100:g}/top1',), 1, '%')
-    for percent in (10, 1)
-)
+
+
+def of_block(name: str) -> tuple[str, ...]:
+    """A score in closed form, of block 10 of 12, which is block 5 of 6."""
+    return tuple(f'accuracy/block_{block}{name}/top1' for block in (5, 10))
+
+
+LINEAR = Metric('linear', ('accuracy/top1', *of_block('')), 1, '% top-1')
+LINEAR_10 = Metric('linear, 10 % of labels', of_block('_labels_0.1'), 1, '%')
+LINEAR_1 = Metric('linear, 1 % of labels', of_block('_labels_0.01'), 1, '%')
 NEIGHBOURS = Metric('neighbours', ('accuracy/knn/top1',), 1, '%')
 MIOU = Metric('mIoU', ('mIoU',), 1, 'mIoU')
 BOX = Metric('box AP', ('coco/bbox_mAP',), 100, 'box AP')

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...engine.tables import as_markdown
-from . import tables
+from . import figures, tables
+from .beyond import LENGTH
 from .catalogue import TABLES
 from .cells import Table
 from .launching import typed, with_origins
+from .photographs import BUDGETS
 from .records import read_records
 from .runs import KINDS, SIZES, Paths, is_pretraining
 
@@ -206,7 +208,19 @@ def write_pages(paths: Paths, check: bool, say: Callable[[str], None]) -> int:
             path.parent.mkdir(exist_ok=True)
             path.write_text(made[path])
         say(f'{path} {"is stale: run tools/reproduce.py pages" if check else "written"}')
+    if not check:
+        draw_figures(paths, say)
     return 1 if check and stale else 0
+
+
+def draw_figures(paths: Paths, say: Callable[[str], None]) -> None:
+    """The learning curves on photographs, of every budget that has some."""
+    records = read_records(paths)
+    for budget in BUDGETS:
+        if any(tables.ours(records, score, budget) for score in LENGTH.scores):
+            file = paths.configs.parent / f'docs/figures/length_{budget}.png'
+            figures.draw_length(LENGTH, records, budget, paths, file)
+            say(f'{file} written')
 
 
 def is_current(path: Path, text: str) -> bool:

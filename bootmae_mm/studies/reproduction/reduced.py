@@ -5,19 +5,20 @@ setting           full                           reduced                  photos
 ================  =============================  =======================  =========================
 pictures          ImageNet, 224 pixels           8192 drawn ones, 32      50,000 photographs, 64
 patches           16 pixels, 14 × 14             4 pixels, 8 × 8          8 pixels, 8 × 8
-encoder           12 blocks of width 768         4 blocks of width 96     12 blocks of width 96
-decoders          width w, depth d               w · 96 / 768, d / 2      w · 96 / 768, d
-context           block b of 12                  block b · 4 / 12         block b
+encoder           12 blocks of width 768         4 blocks of width 96     6 blocks of width 96
+decoders          width w, depth d               w · 96 / 768, d / 2      w · 96 / 768, d / 2
+context           block b of 12                  block b · 4 / 12         block b · 6 / 12
 masks             75 %                           75 %                     75 %
 epochs            E                              E · 4 / 300              E / 100
-batch             4096                           128                      64
+batch             4096                           128                      32
 transfer          ImageNet, ADE20K, COCO         the same drawn pictures  a tenth of the labels,
                                                                           and two sets of scenes
 ================  =============================  =======================  =========================
 
 What depends on the size alone (data, batch, rates, the teacher's decay, heads of dense tasks) is
 that of the templates ``configs/demo`` and ``configs/photos``; what makes the row is taken from its
-own config. ``configs/photos/card`` is wider, with E / 40 epochs, for a GPU.
+own config. ``configs/photos/card``, for a GPU, has 12 blocks of width 384 and
+E / 40 epochs.
 """
 
 import copy

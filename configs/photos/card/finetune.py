@@ -1,4 +1,4 @@
-"""Fine-tuning on a tenth of the labels of the photographs, on one GPU: wider.
+"""Fine-tuning on a tenth of the labels of the photographs, on one GPU: deeper and wider.
 
 python tools/reproduce.py run length --budget card --data FOLDER --jobs 4
 """

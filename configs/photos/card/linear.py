@@ -1,4 +1,4 @@
-"""The frozen encoder on the photographs in closed form, on one GPU: wider.
+"""The frozen encoder on the photographs in closed form, on one GPU: deeper and wider.
 
 python tools/reproduce.py run length --budget card --data FOLDER --jobs 4
 """
@@ -6,7 +6,11 @@ python tools/reproduce.py run length --budget card --data FOLDER --jobs 4
 _base_ = ['../linear.py']
 
 arch = dict(embed_dims=384, num_layers=12, num_heads=6, feedforward_channels=4 * 384)
-model = dict(backbone=dict(arch=dict(_delete_=True, **arch)))
+blocks = list(range(1, 13))
+model = dict(
+    backbone=dict(arch=dict(_delete_=True, **arch), out_indices=[block - 1 for block in blocks]),
+    head=dict(blocks=blocks),
+)
 workers = dict(num_workers=2, persistent_workers=True, pin_memory=True)
 train_dataloader = workers
 val_dataloader = workers

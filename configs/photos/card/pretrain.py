@@ -1,8 +1,8 @@
-"""The photographs on one GPU: wider, in larger batches.
+"""The photographs on one GPU: deeper, wider, in larger batches.
 
     python tools/reproduce.py run length --budget card --data FOLDER --jobs 4
 
-Model      width 384, ViT-S's
+Model      ViT-S: width 384, and the paper's depth, 12 blocks and decoders of 2
 Schedule   50,000 // 128 = 390 steps an epoch; 20 epochs = 7,800 steps for the paper's 800 epochs.
            So small a model leaves most of a GPU idle: run several at a time
 """
@@ -16,7 +16,9 @@ lr = 1e-3
 
 arch = dict(embed_dims=384, num_layers=12, num_heads=6, feedforward_channels=4 * 384)
 model = dict(
-    backbone=dict(arch=dict(_delete_=True, **arch)), regressor=dict(embed_dims=512 * 384 // 768)
+    backbone=dict(arch=dict(_delete_=True, **arch)),
+    regressor=dict(embed_dims=512 * 384 // 768, depth=2),
+    predictor=dict(depth=2),
 )
 train_dataloader = dict(
     batch_size=total_batch_size,

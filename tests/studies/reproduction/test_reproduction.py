@@ -14,14 +14,18 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from mmengine.config import Config
+from PIL import Image
 
 from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.pretrain.schedules import teacher_decay
 from bootmae_mm.studies.reproduction import (
+    beyond,
     catalogue,
     cells,
+    figures,
     launching,
     logs,
     pages,
@@ -675,6 +679,45 @@ def test_a_stale_page_is_found_and_written(tmp_path):
     assert pages.write_pages(paths, check=True, say=str) == 1
 
 
+def curve(paths: Paths) -> dict:
+    """Two seeds of MAE and one of BootMAE after 300 epochs, linear alone."""
+    kept = {}
+    for model, values in {'MAE': (10.0, 12.0), 'BootMAE': (13.0,)}.items():
+        row = next(row for row in beyond.LENGTH.rows if row.cells == (model, '300'))
+        [score] = [score for score in row.scores if score.metric is cells.LINEAR]
+        for seed, value in enumerate(values):
+            run = score.run._replace(budget=PHOTOS, seed=seed)
+            kept[run] = {'scores': {'linear': value}}
+            [origin] = run.origins(paths)
+            kept[origin] = {'scores': {}, 'cpu_hours': 0.25 + seed / 2}
+    return kept
+
+
+def test_a_learning_curve_is_mean_and_spread_over_the_hours_of_pretraining(paths, tmp_path):
+    kept = curve(paths)
+    mae, boot = (
+        next(row for row in beyond.LENGTH.rows if row.cells == (model, '300'))
+        for model in ('MAE', 'BootMAE')
+    )
+    found = figures.point(mae, cells.LINEAR, kept, PHOTOS, paths)
+    assert found == pytest.approx((0.5, 11.0, 2**0.5))
+    assert figures.point(boot, cells.LINEAR, kept, PHOTOS, paths) == (0.25, 13.0, 0.0)
+    assert figures.point(mae, cells.TOP1, kept, PHOTOS, paths) is None
+    assert figures.point(mae, cells.LINEAR, kept, CARD, paths) is None
+    file = tmp_path / 'curve.png'
+    figures.draw_length(beyond.LENGTH, kept, PHOTOS, paths, file)
+    with Image.open(file) as picture:
+        assert np.asarray(picture.convert('RGB')).std() > 10
+
+
+def test_pages_draw_the_curves_that_there_are(paths, monkeypatch):
+    monkeypatch.setattr(pages, 'read_records', curve)
+    monkeypatch.setattr(figures, 'draw_length', lambda *args: None)
+    said = []
+    pages.draw_figures(paths, said.append)
+    assert [Path(line.partition(' ')[0]).name for line in said] == ['length_photos.png']
+
+
 def test_the_cost_of_the_reduced_runs_is_their_processor_time(paths):
     """Apart: what only a table beyond the paper asks for, by itself or as another's origin."""
     beyond = Run('pretrain/ablations/bootmae_vitb_300e_random')
@@ -814,19 +857,31 @@ def test_a_reduced_config_is_the_row_made_smaller(paths, config, expected):
     [
         (
             'pretrain/ablations/bootmae_vitb_300e_context_middle_low',
-            {'regressor.context_layer': 5, 'regressor.depth': 2, 'regressor.embed_dims': 64},
+            {'regressor.context_layer': 2, 'regressor.depth': 1, 'regressor.embed_dims': 64},
         ),
-        ('pretrain/ablations/bootmae_vitb_300e_depth_8', {'predictor.depth': 8}),
-        ('pretrain/mae/mae_vitb_300e', {'neck.num_patches': 64, 'neck.decoder_depth': 8}),
+        ('pretrain/ablations/bootmae_vitb_300e_depth_8', {'predictor.depth': 4}),
+        ('pretrain/mae/mae_vitb_300e', {'neck.num_patches': 64, 'neck.decoder_depth': 4}),
     ],
 )
-def test_photographs_keep_the_paper_s_depth(paths, config, expected):
+def test_on_photographs_everything_is_half_as_deep(paths, config, expected):
     cfg = reduced_config(Run(config, PHOTOS), paths)
     for name, value in expected.items():
         part, key = name.split('.')
         assert cfg.model[part][key] == value
     encoder = cfg.model.backbone
-    assert (encoder.img_size, encoder.patch_size, encoder.arch.num_layers) == (64, 8, 12)
+    assert (encoder.img_size, encoder.patch_size, encoder.arch.num_layers) == (64, 8, 6)
+
+
+def test_a_card_keeps_the_paper_s_depth(paths):
+    cfg = reduced_config(
+        Run('pretrain/ablations/bootmae_vitb_300e_context_middle_low', CARD), paths
+    )
+    model = cfg.model
+    assert (model.backbone.arch.num_layers, model.predictor.depth) == (12, 2)
+    assert (model.regressor.context_layer, model.regressor.embed_dims) == (5, 256)
+    assert (cfg.train_cfg.max_epochs, cfg.optim_wrapper.dtype) == (8, 'bfloat16')  # 300 / 40
+    with pytest.raises(ValueError, match='leaves out upernet_bootmae_vitb_160k'):
+        reduced_config(Run('seg/upernet_bootmae_vitb_160k', CARD), paths)
 
 
 def test_on_photographs_all_schedules_are_shares_of_the_run(paths):

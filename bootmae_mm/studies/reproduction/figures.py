@@ -1,0 +1,68 @@
+"""What the pages show as pictures: scores over the length of pretraining."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from .cells import HOURS, LINEAR, MIOU, TOP1, Metric, Row, Table
+from .runs import Paths
+from .tables import Records, measured
+
+COLOURS = ('#2f7fd8', '#1f9a6d', '#b58900', '#d9601e')
+TITLES = {
+    TOP1: 'fine-tuned, 10 % of labels, %', LINEAR: 'linear, all labels, %', MIOU: 'mIoU',
+}  # fmt: skip
+
+
+def draw_length(table: Table, records: Records, budget: str, paths: Paths, file: Path) -> None:
+    """Scores over the hours of pretraining, a line per model, a panel per score.
+
+    Args:
+        table: Rows of a model and its epochs.
+        records: What was measured.
+        budget: The one shown.
+        paths: Where configs lie.
+        file: The picture to write.
+    """
+    figure = Figure(figsize=(3.2 * len(TITLES), 3), layout='constrained')
+    for panel, metric in zip(figure.subplots(1, len(TITLES)), TITLES, strict=True):
+        for index, (model, rows) in enumerate(by_model(table).items()):
+            found = (point(row, metric, records, budget, paths) for row in rows)
+            points = sorted(filter(None, found))
+            if points:
+                hours, means, spreads = zip(*points, strict=True)
+                panel.errorbar(
+                    hours, means, spreads, marker='o', capsize=3, label=model, color=COLOURS[index]
+                )
+        panel.set(title=TITLES[metric], xlabel='hours of pretraining')
+        panel.set_xscale('log')
+        panel.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        panel.xaxis.set_major_formatter('{x:g}')
+        panel.xaxis.set_minor_formatter('{x:g}')
+        panel.grid(alpha=0.3)
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc='outside lower center', ncols=2, frameon=False)
+    figure.savefig(file, dpi=150)
+
+
+def by_model(table: Table) -> dict[str, Sequence[Row]]:
+    """The rows of every model."""
+    models = dict.fromkeys(row.cells[0] for row in table.rows)
+    return {model: [row for row in table.rows if row.cells[0] == model] for model in models}
+
+
+def point(
+    row: Row, metric: Metric, records: Records, budget: str, paths: Paths
+) -> tuple[float, float, float] | None:
+    """Hours of pretraining, mean and standard deviation of a score; None without a record."""
+    [run] = {score.run for score in row.scores if score.metric is metric}
+    values = measured(records, run, metric, budget)
+    [origin] = run.origins(paths)
+    hours = measured(records, origin, HOURS, budget)
+    if not (values and hours):
+        return None
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return statistics.mean(hours), statistics.mean(values), spread
