@@ -173,7 +173,10 @@ def show_tables(args: argparse.Namespace, paths: Paths) -> None:
     kept = records.read_records(paths)
     for table in catalogue.select(args.tables):
         print(f'\n{table.heading}')
-        print(as_text(*tables.rows_of(table, kept)))
+        if table.beyond:
+            print(pages.numbers(table, kept))
+        else:
+            print(as_text(*tables.rows_of(table, kept)))
         for line in pages.remarks(table, kept):
             print(line)
         if lines := tables.provenance(table, kept):

@@ -71,6 +71,7 @@ run() {
             set -- benchmarks/gpu_suite/run.py --minutes "$(in_minutes "$left")" --out "$out" "$@"
             ;;
         study)
+            rm -rf results  # of other machines
             set -- tools/reproduce.py run length --budget card --data "$photos" --jobs 4 "$@"
             ;;
     esac
@@ -94,7 +95,7 @@ if [ "$status" = 0 ]; then
 fi
 if [ "$part" = study ] && cd "$project"; then  # what there is of it, in one file
     "$python" tools/reproduce.py table length | tee -a "$out/$part.log"
-    find results/card work_dirs -name '*.json' -o -name '*.log' -o -name printed.txt |
+    find results work_dirs -name '*.json' -o -name '*.log' -o -name printed.txt |
         tar -czf "$out/records.tar.gz" --files-from -
 fi
 

@@ -4,9 +4,12 @@ tiny sizes, and the kit's script."""
 import re
 import subprocess
 import sys
+import tarfile
+from pathlib import Path
 
 import pytest
 
+from tests.helpers.labelled_data import write_pictures
 from tests.helpers.paths import ROOT
 
 BENCHMARKS = ROOT / 'benchmarks'
@@ -167,14 +170,29 @@ def test_the_kit_has_what_the_toolboxes_need():
 @pytest.mark.long
 def test_the_kit_packs_and_runs(tmp_path):
     """The whole way, as on such a machine, at tiny sizes; needs the wheels or their cache."""
-    kit, out = tmp_path / 'kit', tmp_path / 'out'
-    pack = [str(BENCHMARKS / 'gpu_suite/pack_kit.sh'), str(kit)]
+    kit, archive = tmp_path / 'kit', tmp_path / 'images.tar.xz'
+    photographs = write_pictures(tmp_path / 'photographs', per_class=40)
+    with tarfile.open(archive, 'w:xz') as file:
+        for split in ('train', 'val'):
+            file.add(photographs / split, split)
+    pack = [str(BENCHMARKS / 'gpu_suite/pack_kit.sh'), '--images', str(archive), str(kit)]
     subprocess.run(['bash', *pack], check=True)
-    run = ['bash', str(kit / 'run.sh'), 'speed', '3', str(out), '--tiny', '--sections', 'device']
-    environment = dict(PATH=f'{sys.exec_prefix}/bin:/usr/bin:/bin', TMPDIR=str(tmp_path))
+    speed = run_part(kit, tmp_path, 'speed', '--tiny', '--sections', 'device')
+    assert speed == {'gpu_suite.md', 'gpu_suite.json', 'speed.log'}
+    # 120 pictures are 3 steps of the smaller budget an epoch, and less than one of the card's.
+    study = run_part(kit, tmp_path, 'study', '--budget', 'photos', '--rows', 'MAE 300')
+    assert study == {'records.tar.gz', 'study.log'}
+    with tarfile.open(tmp_path / 'study/records.tar.gz') as records:
+        names = {Path(name).name for name in records.getnames() if 'results/photos' in name}
+    assert len(names) == 2 * 3  # pretrained, fine-tuned and probed, of MAE and of BootMAE
+    assert '| BootMAE | 300 |' in (tmp_path / 'study/study.log').read_text()
+
+
+def run_part(kit, folder, part, *options) -> set[str]:
+    """Run a part of a kit; the names of the files that come back."""
+    run = ['bash', str(kit / 'run.sh'), part, '9', str(folder / part), *options]
+    environment = dict(PATH=f'{sys.exec_prefix}/bin:/usr/bin:/bin', TMPDIR=str(folder))
     done = subprocess.run(run, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-    assert re.search(r'\| speed \| 0 \|', done.stdout)
-    assert {path.name for path in out.iterdir()} == {
-        'gpu_suite.md', 'gpu_suite.json', 'speed.log',
-    }  # fmt: skip
+    assert re.search(rf'\| {part} \| 0 \|', done.stdout)
+    return {path.name for path in (folder / part).iterdir()}

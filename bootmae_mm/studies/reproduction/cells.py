@@ -16,6 +16,11 @@ class Metric(NamedTuple):
     unit: str
     digits: int = 1
 
+    @property
+    def heading(self) -> str:
+        """What stands above a column of it."""
+        return self.title if self.unit == self.title else f'{self.title}, {self.unit}'
+
 
 TOP1 = Metric('fine-tuned', ('accuracy/top1',), 1, '% top-1')
 

@@ -81,6 +81,8 @@ def remarks(table: Table, records: tables.Records) -> list[str]:
     """What has to be said of a table, and how far small runs order its rows as the paper does."""
     said = [table.note] if table.note else []
     metrics = {score.metric for score in table.scores}
+    if table.beyond:
+        return said
     if len(metrics) == 1:
         said.append('Scores: {0.title}, {0.unit}.'.format(*metrics))
     references = ' or '.join(', '.join(table.rows[index].cells) for index in table.references)
@@ -100,11 +102,20 @@ def reproduction_page(paths: Paths) -> str:
     records = read_records(paths)
     parts = [INTRODUCTION, spent(records, paths)]
     for table in TABLES.values():
-        cells = markdown(*shown(*tables.rows_of(table, records)))
-        parts.append(f'\n## {table.heading}\n\n{cells}\n')
-        parts.append(f'\n{" ".join(remarks(table, records))}\n')
+        said = ' '.join(remarks(table, records))
+        parts.append(f'\n## {table.heading}\n\n{numbers(table, records)}\n\n{said}\n')
         parts.append(f'\nConfigs: {links(table, paths)}\n')
     return ''.join(parts)
+
+
+def numbers(table: Table, records: tables.Records) -> str:
+    """A table of the paper beside our numbers; of ours beyond it, our numbers of every budget."""
+    if not table.beyond:
+        return markdown(*shown(*tables.rows_of(table, records)))
+    found = {name: tables.scores_of(table, records, b) for b, name in tables.COLUMNS.items()}
+    made = {name: markdown(*cells) for name, cells in found.items() if cells[1]}
+    parts = (f'{name.capitalize()}:\n\n{cells}' for name, cells in made.items())
+    return '\n\n'.join(parts) or 'Not run.'
 
 
 def runs_page(paths: Paths) -> str:

@@ -115,6 +115,21 @@ def comparison(score: Score, reference: Score | None, records: Records) -> tuple
     )
 
 
+def scores_of(
+    table: Table, records: Records, budget: str
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Header and rows of a table at one budget, as text: a line per row and a column per score,
+    both where there is a number of ours."""
+    metrics = dict.fromkeys(s.metric for s in table.scores if ours(records, s, budget))
+    rows = []
+    for row in table.rows:
+        cells = {score.metric: ours(records, score, budget) for score in row.scores}
+        if any(cells.values()):
+            shown = (cells[m].shown(m.digits) if cells.get(m) else '–' for m in metrics)
+            rows.append((*row.cells, *shown))
+    return (*table.header, *(metric.heading for metric in metrics)), rows
+
+
 def score_like(row: Row, score: Score) -> Score | None:
     """The score of a row that measures the same."""
     return next((other for other in row.scores if other.metric is score.metric), None)
