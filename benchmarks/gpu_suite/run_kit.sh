@@ -95,6 +95,7 @@ if [ "$status" = 0 ]; then
 fi
 if [ "$part" = study ] && cd "$project"; then  # what there is of it, in one file
     "$python" tools/reproduce.py table length | tee -a "$out/$part.log"
+    mkdir -p results
     find results work_dirs -name '*.json' -o -name '*.log' -o -name printed.txt |
         tar -czf "$out/records.tar.gz" --files-from -
 fi
