@@ -14,7 +14,7 @@ from .cells import (
     Table,
 )
 from .paper import FINETUNE
-from .runs import Run
+from .runs import CARD, FULL, PHOTOS, Run
 
 OF_MAE = dict(
     finetune='finetune_100e', linear='linear_90e', seg='upernet_160k', det='mask_rcnn_1x'
@@ -90,7 +90,7 @@ LENGTH = Table(
         measured('BootMAE', 800, 'bootmae_vitb_800e'),
         measured('BootMAE', 1600, 'bootmae_vitb_1600e'),
     ),
-    references=(1,), beyond=True,
+    references=(1,), beyond=True, budgets=(FULL, CARD, PHOTOS),
     note="Epochs are the paper's. On photographs fine-tuning has a tenth of the labels; linear "
     'classifiers and neighbours are in closed form.',
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from .runs import Run
+from .runs import FULL, SIZES, Run
 
 
 class Metric(NamedTuple):
@@ -80,6 +80,7 @@ class Table(NamedTuple):
             several.
         note: What has to be said of it.
         beyond: Whether it is not the paper's.
+        budgets: Of a table beyond the paper, those whose numbers are shown.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Table(NamedTuple):
     references: tuple[int, ...] = (-1,)
     note: str = ''
     beyond: bool = False
+    budgets: tuple[str, ...] = (FULL, *SIZES)
 
     @property
     def heading(self) -> str:

@@ -112,7 +112,8 @@ def numbers(table: Table, records: tables.Records) -> str:
     """A table of the paper beside our numbers; of ours beyond it, our numbers of every budget."""
     if not table.beyond:
         return markdown(*shown(*tables.rows_of(table, records)))
-    found = {name: tables.scores_of(table, records, b) for b, name in tables.COLUMNS.items()}
+    columns = {b: name for b, name in tables.COLUMNS.items() if b in table.budgets}
+    found = {name: tables.scores_of(table, records, b) for b, name in columns.items()}
     made = {name: markdown(*cells) for name, cells in found.items() if cells[1]}
     parts = (f'{name.capitalize()}:\n\n{cells}' for name, cells in made.items())
     return '\n\n'.join(parts) or 'Not run.'
