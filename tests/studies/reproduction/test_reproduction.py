@@ -925,6 +925,20 @@ def test_photographs_are_linked_where_the_configs_look(tmp_path, monkeypatch):
     photographs.require_photographs(Run('seg/a', REDUCED))
 
 
+def test_on_photographs_the_classes_are_those_of_the_folder(paths, tmp_path, monkeypatch):
+    """And a run that lacks its photographs is left out, saying so."""
+    monkeypatch.chdir(tmp_path)
+    tuned, said = DEFAULT._replace(budget=PHOTOS), []
+    assert launching.possible([tuned], paths, said.append) == []
+    assert said[0].startswith('left out: Expected the photographs of bootmae_vitb_300e_finetune')
+    for name in ('cat', 'dog', 'owl'):
+        (photographs.PLACE / 'imagenet/train' / name).mkdir(parents=True)
+    (photographs.PLACE / 'imagenet/train/list.txt').touch()
+    assert launching.possible([tuned], paths, said.append) == [tuned]
+    model = reduced_config(tuned, paths).model
+    assert (model.head.num_classes, model.data_preprocessor.num_classes) == (3, 3)
+
+
 def hooks_of(cfg: Config) -> dict[str, dict]:
     return {hook.type: hook for hook in hook_list(cfg.custom_hooks)}
 
