@@ -21,6 +21,7 @@ from PIL import Image
 
 from bootmae_mm.engine.hooks import hook_list
 from bootmae_mm.pretrain.schedules import teacher_decay
+from bootmae_mm.reports.run import scalars
 from bootmae_mm.studies.reproduction import (
     beyond,
     catalogue,
@@ -159,6 +160,20 @@ def test_a_logged_step_is_no_evaluation(paths):
     """300 steps of a run of 100 epochs."""
     write_run(DEFAULT.work_dir(paths), trained(300))
     assert logs.state(DEFAULT, paths) == logs.STOPPED
+
+
+@pytest.mark.parametrize(
+    ('names', 'expected'),
+    [
+        (['accuracy/top1'], 30.0),
+        (['accuracy/block_5/top1', 'accuracy/block_6/top1'], 30.0),
+        (['accuracy/block_10/top1', 'accuracy/block_5/top1'], 30.0),  # of 12 blocks
+        (['accuracy/block_10_labels_0.1/top1'], None),
+    ],
+)
+def test_a_linear_score_is_that_of_block_10_of_12(names, expected):
+    values = dict(zip(names, (30.0, 20.0), strict=False))
+    assert logs.last_score([scalars.Row('val', 1, values)], cells.LINEAR) == expected
 
 
 def test_a_pretraining_is_done_when_its_last_checkpoint_is_there(paths):
@@ -775,6 +790,10 @@ def test_the_command_line_refuses_what_cannot_be(tmp_path, monkeypatch, capsys):
         with pytest.raises(SystemExit, match='2'):
             tool.main(['run', '2', f'--{name}', '0'])
         assert f'--{name} expects a number from 1 up, found 0' in capsys.readouterr().err
+    assert tool.main(['plan', '2', '--budget', REDUCED, '--data', str(tmp_path)]) == 2
+    assert 'Expected --budget photos or card with --data, found reduced' in capsys.readouterr().err
+    assert tool.main(['plan', '2', '--budget', PHOTOS, '--data', str(tmp_path)]) == 2
+    assert f'Expected pictures in {tmp_path}/imagenet/train' in capsys.readouterr().err
     monkeypatch.chdir(tmp_path)
     assert tool.main(['list', '2']) == 2
     assert f'found none in {tmp_path}; go to the root of a clone' in capsys.readouterr().err
