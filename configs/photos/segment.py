@@ -75,7 +75,7 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=0.85), optimizer=dict(lr=1e-3))
+optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=0.85))
 param_scheduler = _base_.param_scheduler
 param_scheduler[0].update(end=warmup_iters)
 param_scheduler[1].update(begin=warmup_iters, end=max_iters)
