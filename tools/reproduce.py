@@ -177,6 +177,8 @@ def show_tables(args: argparse.Namespace, paths: Paths) -> None:
             print(pages.numbers(table, kept))
         else:
             print(as_text(*tables.rows_of(table, kept)))
+            references = (', '.join(table.rows[index].cells) for index in table.references)
+            print(f'Reference: {" or ".join(references)}.')
         for line in pages.remarks(table, kept):
             print(line)
         if lines := tables.provenance(table, kept):

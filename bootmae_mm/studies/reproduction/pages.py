@@ -27,8 +27,7 @@ python tools/reproduce.py pages     # write this page; do not edit it
 
 Ours come from the logs of runs: [commands and runs](../results/README.md). A dash: not run. In
 brackets: the paper quotes the number. "Photographs" and "drawn" pictures are 64 and 32 pixels small
-and so are the encoders: such numbers compare with each other only, by their difference to the row
-of reference.
+and so are the encoders: such numbers compare with each other only.
 
 ± is the standard deviation over as many seeds as stand in brackets; each pretrains anew. Pairs of
 rows are undecided where they are closer than twice the standard error of their difference.
@@ -63,14 +62,16 @@ def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def shown(
     header: tuple[str, ...], rows: list[tuple[str, ...]]
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """A table as a page has it: brackets in place of the status, no column without a number, and
-    none that has the same score in every row."""
+    """A table as a page has it: brackets in place of the status, no differences to the row of
+    reference, no column without a number, and none that has the same score in every row."""
     marks = {('paper', tables.QUOTED): '({})'}
     columns = {k: {row[k] for row in rows} for k in range(len(header) - 1)}
     kept = [
         k
         for k, found in columns.items()
-        if found != {'–'} and not (header[k] == 'score' and len(found) == 1)
+        if found != {'–'}
+        and not header[k].endswith(tables.TO_REFERENCE)
+        and not (header[k] == 'score' and len(found) == 1)
     ]
     return tuple(header[k] for k in kept), [
         tuple(marks.get((header[k], row[-1]), '{}').format(row[k]) for k in kept) for row in rows
@@ -85,8 +86,6 @@ def remarks(table: Table, records: tables.Records) -> list[str]:
         return said
     if len(metrics) == 1:
         said.append('Scores: {0.title}, {0.unit}.'.format(*metrics))
-    references = ' or '.join(', '.join(table.rows[index].cells) for index in table.references)
-    said.append(f'Reference: {references}.')
     for budget in SIZES:
         for name, pairs in tables.agreement(table, records, budget).items():
             by = f' by {name}' if len(metrics) > 1 else ''

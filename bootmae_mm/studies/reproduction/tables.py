@@ -77,13 +77,13 @@ def status(found: Mapping[str, Ours | None], score: Score) -> str:
     return MISSING if score.run else QUOTED
 
 
+TO_REFERENCE = ', to reference'
 HEADER = (
     'score',
     'paper',
     *COLUMNS.values(),
     'difference',
-    'paper, to reference',
-    *(f'{name}, to reference' for name in COLUMNS.values()),
+    *(f'{name}{TO_REFERENCE}' for name in ('paper', *COLUMNS.values())),
     'status',
 )
 
