@@ -83,7 +83,28 @@ def test_every_row_but_the_quoted_ones_has_a_run():
     ]
 
 
-@pytest.mark.parametrize('config', [c for c in PRETRAIN if stem(c).startswith('bootmae')])
+@pytest.mark.parametrize(
+    ('alone', 'gone'),
+    [
+        ('pixels', ('model.predictor', 'model.feature_head', 'model.teacher',
+                    'custom_hooks.teacher', 'custom_hooks.feature_weight')),
+        ('features', ('model.regressor', 'model.pixel_head')),
+    ],
+)  # fmt: skip
+def test_a_target_alone_lacks_the_parts_of_the_other_and_nothing_else(alone, gone):
+    found = changes(f'pretrain/ablations/bootmae_vitb_300e_{alone}', 'pretrain/bootmae_vitb_300e')
+    assert {value for value in found.values()} == {None}
+    assert {'.'.join(name.split('.')[:2]) for name in found} == {*gone}
+
+
+@pytest.mark.parametrize(
+    'config',
+    [
+        c
+        for c in PRETRAIN
+        if stem(c).startswith('bootmae') and not stem(c).endswith(('_pixels', '_features'))
+    ],
+)
 def test_an_ablation_changes_what_its_name_says_and_nothing_else(config):
     base, change = re.fullmatch('(bootmae_vitb_[38]00e)_(.+)', stem(config)).groups()
     expected = {
@@ -130,7 +151,9 @@ def test_a_pretraining_model_is_what_its_name_says(config, no_weights):
         random = change.endswith(('random', 'bootstrapped'))
         assert masks == ['RandomMasking' if random else 'BlockwiseMasking']
     if kind == 'bootmae':
-        assert isinstance(model.teacher, MomentumTeacher) and 'MomentumTeacherHook' in hooks
+        taught = change != 'pixels'
+        assert isinstance(model.teacher, MomentumTeacher) == taught
+        assert ('MomentumTeacherHook' in hooks) == taught
         return
     bootstrapped = change == 'bootstrapped'
     assert ('MomentumTeacherHook' in hooks) == ('FeatureWeightHook' in hooks) == bootstrapped
