@@ -183,6 +183,7 @@ def _check_instances(setting: str, dataset) -> None:
 # are left to it.
 CHECKS = {
     'CustomDataset.load_data_list': _check_image_list,
+    'ImageFolders.load_data_list': _check_image_list,
     'BaseSegDataset.load_data_list': _check_label_maps,
     'SegmentationFolders.load_data_list': lambda setting, dataset: None,  # it says so itself
     'CocoDataset.load_data_list': _check_instances,

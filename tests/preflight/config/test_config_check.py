@@ -107,7 +107,7 @@ FAULTS = {
     ),
     'nothing near among few': (
         PRETRAIN, {'custom_hooks.feature_weight.colour': 1},
-        'colour.; choose one of priority, ramp, weight',
+        'colour.; choose one of by_epoch, priority, ramp, weight',
     ),
     'a missing argument': (
         PRETRAIN, {'custom_hooks.total_batch.total_batch_size': ...},
