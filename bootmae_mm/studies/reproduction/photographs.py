@@ -25,17 +25,18 @@ def link(folder: Path) -> None:
             f'Expected pictures in {folder / IMAGES / "train"}, found no such folder; give --data '
             f'a folder with {IMAGES}/train and {IMAGES}/val, a folder per class in both.'
         )
+    target = folder.resolve()  # of the link itself, where that is what was given
     if PLACE.is_symlink():
         PLACE.unlink()
     if PLACE.exists():
-        if PLACE.samefile(folder):
+        if PLACE.samefile(target):
             return
         raise ValueError(
             f'Expected to link {folder} as {PLACE}, found another folder there; remove it, or '
             'leave --data out.'
         )
     PLACE.parent.mkdir(exist_ok=True)
-    PLACE.symlink_to(folder.resolve(), target_is_directory=True)
+    PLACE.symlink_to(target, target_is_directory=True)
 
 
 def num_classes() -> int:

@@ -929,6 +929,7 @@ def test_photographs_are_linked_where_the_configs_look(tmp_path, monkeypatch):
     (second / 'coco').mkdir()
     for folder, missing in ((first, {'seg', 'det'}), (second, {'seg'})):
         photographs.link(folder)
+        photographs.link(photographs.PLACE)  # as the link itself
         assert photographs.PLACE.samefile(folder)
         for run in runs:
             with (
