@@ -330,6 +330,6 @@ SECTION_4_3 = Table(
         ),
     ),
     references=(0,),
-    note="The paper's hours are those of 16 V100s; those of small runs of one processor. They compare "
-    'with each other only, if both ran on the same machine.',
+    note="The paper's hours are those of 16 V100s; those of small runs of one processor. They "
+    'compare with each other only, if both ran on the same machine.',
 )  # fmt: skip
