@@ -173,12 +173,7 @@ def show_tables(args: argparse.Namespace, paths: Paths) -> None:
     kept = records.read_records(paths)
     for table in catalogue.select(args.tables):
         print(f'\n{table.heading}')
-        if table.beyond:
-            print(pages.numbers(table, kept))
-        else:
-            print(as_text(*tables.rows_of(table, kept)))
-            references = (', '.join(table.rows[index].cells) for index in table.references)
-            print(f'Reference: {" or ".join(references)}.')
+        print(pages.numbers(table, kept))
         for line in pages.remarks(table, kept):
             print(line)
         if lines := tables.provenance(table, kept):

@@ -70,7 +70,7 @@ MASKS = Table(
         probed(('BootMAE', 'random', 'joint', '800'), ABLATION('800e_joint_random')),
         probed(('BootMAE', 'block-wise', 'by channel', '800'), 'bootmae_vitb_800e'),
     ),
-    references=(0,), beyond=True,
+    beyond=True,
     note="Each channel of a patch is normalised on its own, as in the authors' release, or all of "
     "them jointly, as in MAE and in the paper's text.",
 )  # fmt: skip
@@ -90,7 +90,7 @@ LENGTH = Table(
         measured('BootMAE', 800, 'bootmae_vitb_800e'),
         measured('BootMAE', 1600, 'bootmae_vitb_1600e'),
     ),
-    references=(1,), beyond=True, budgets=(FULL, CARD, PHOTOS),
+    beyond=True, budgets=(FULL, CARD, PHOTOS),
     note="Epochs are the paper's. On photographs fine-tuning has a tenth of the labels; linear "
     'classifiers and neighbours are in closed form.',
 )  # fmt: skip

@@ -76,8 +76,6 @@ class Table(NamedTuple):
         title: What it shows.
         header: Headers of the first cells.
         rows: Its rows.
-        references: The row that the others are compared with; one for each encoder where there are
-            several.
         note: What has to be said of it.
         beyond: Whether it is not the paper's.
         budgets: Of a table beyond the paper, those whose numbers are shown.
@@ -87,7 +85,6 @@ class Table(NamedTuple):
     title: str
     header: tuple[str, ...]
     rows: tuple[Row, ...]
-    references: tuple[int, ...] = (-1,)
     note: str = ''
     beyond: bool = False
     budgets: tuple[str, ...] = (FULL, *SIZES)
@@ -110,8 +107,3 @@ class Table(NamedTuple):
     def runs(self) -> list[Run]:
         """Of all rows, each once."""
         return list(dict.fromkeys(score.run for score in self.scores if score.run))
-
-    def reference_of(self, row: Row) -> Row:
-        """The row that one is compared with."""
-        rows = [self.rows[index] for index in self.references]
-        return next((other for other in rows if other.cells[0] == row.cells[0]), rows[0])

@@ -64,7 +64,7 @@ TABLE_1 = Table(
         Row(('BootMAE without context', '300'), (ablation('context_none_none', 83.6),)),
         Row(('MAE with bootstrapped features', '300'), (mae('300e_bootstrapped', 83.6),)),
     ),
-    references=(2,), note=BOOTSTRAPPED,
+    note=BOOTSTRAPPED,
 )  # fmt: skip
 TABLE_2 = Table(
     '2', 'Context for the decoders', ('regressor', 'predictor'),
@@ -82,7 +82,6 @@ TABLE_3 = Table(
         Row(('features of MAE', 'random'), (mae('300e_feature_random', 83.1),)),
         Row(('features of MAE', 'block-wise'), (mae('300e_feature_block', 83.6),)),
     ),
-    references=(0,),
     note='The features are those of an MAE of 800 epochs. Pixels with random masks are '
     "mmpretrain's MAE; the others are built of BootMAE's parts in MAE's form.",
 )  # fmt: skip
@@ -94,7 +93,6 @@ TABLE_4A = Table(
         Row(('4',), (ablation('depth_4', 83.9),)),
         Row(('8',), (ablation('depth_8', 84.0),)),
     ),
-    references=(1,),
 )  # fmt: skip
 TABLE_4B = Table(
     '4b', 'Width of the regressor', ('width',),
@@ -104,7 +102,6 @@ TABLE_4B = Table(
         Row(('512',), (fine_tuned(84.0, BOOTMAE_300),)),
         Row(('768',), (ablation('width_768', 84.0),)),
     ),
-    references=(2,),
 )  # fmt: skip
 
 
@@ -136,7 +133,6 @@ TABLE_5 = Table(
             (fine_tuned(84.0, BOOTMAE_300), *timed('bootmae_vitb_300e', 0.660, 0.72)),
         ),
     ),
-    references=(0,),
     note='The paper\'s times are those of 256 images on one A100. Ours are comparable with each '
     'other, not with them, unless they are from that machine.',
 )  # fmt: skip
@@ -187,7 +183,6 @@ def table_6() -> tuple[Row, ...]:
 
 TABLE_6 = Table(
     '6', 'ImageNet-1K classification', ('encoder', 'model', 'epochs'), table_6(),
-    references=(6, 14),
     note='The paper quotes the numbers of other models; they were fine-tuned and probed by other '
     'recipes than the ones here, and those from scratch were trained by three different ones.',
 )  # fmt: skip
@@ -224,7 +219,6 @@ TABLE_7A = Table(
         Row(('release', 'MAE', '1600'), segmented(f'{UPERNET}_release', MAE_1600, 48.1)),
         Row(('release', 'BootMAE', '800'), (*OURS_RELEASE, *LOGGED)),
     ),
-    references=(3, 10),
     note="The paper's text has a standard ViT, but its numbers were measured with relative "
     "position bias: BootMAE's in the release's form, the others' in MAE's paper. mAcc and aAcc are "
     "of the release's log, which has 49.12 mIoU. The rows from scratch are ours.",
@@ -254,7 +248,7 @@ TABLE_7B = Table(
         Row(('MAE', '1600'), detected(MASK_RCNN, MAE_1600, 47.2, 42.0)),
         Row(('BootMAE', '800'), detected('mask_rcnn_bootmae_vitb_1x', None, 48.5, 43.4)),
     ),
-    references=(4,), note='The first row is ours; the paper has none.',
+    note='The first row is ours; the paper has none.',
 )  # fmt: skip
 
 
@@ -292,7 +286,7 @@ TABLE_9 = Table(
         Row(('MAE', 'features of MAE', '300'), (mae('300e_feature_block', 83.6),)),
         Row(('MAE', 'features of MAE', '800'), (mae('800e_feature_block', 83.8),)),
     ),
-    references=(0,), note='The features are those of an MAE of 800 epochs, the masks block-wise.',
+    note='The features are those of an MAE of 800 epochs, the masks block-wise.',
 )  # fmt: skip
 BOOTMAE_200 = Run(FINETUNE, start='pretrain/bootmae_vitb_200e')
 BOOTMAE_LARGE_300 = Run(FINETUNE_LARGE, start='pretrain/bootmae_vitl_300e')
@@ -310,7 +304,6 @@ FIG_3 = Table(
         Row(('ViT-L', 'BootMAE', '300'), (fine_tuned(85.4, BOOTMAE_LARGE_300),)),
         Row(('ViT-L', 'BootMAE', '800'), (fine_tuned(85.9, Run(FINETUNE_LARGE)),)),
     ),
-    references=(1, 6),
     note='The figure as far as the text and Tables 1 and 6 have its numbers.',
 )  # fmt: skip
 
@@ -329,7 +322,6 @@ SECTION_4_3 = Table(
             pretrained('bootmae_vitb_200e', 18, fine_tuned(83.7, BOOTMAE_200)),
         ),
     ),
-    references=(0,),
     note="The paper's hours are those of 16 V100s; those of small runs of one processor. They "
     'compare with each other only, if both ran on the same machine.',
 )  # fmt: skip

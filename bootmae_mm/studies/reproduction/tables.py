@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from .cells import HOURS, SECONDS, SPEED_UP, Metric, Row, Score, Table
+from .cells import HOURS, SECONDS, SPEED_UP, Metric, Score, Table
 from .runs import CARD, FULL, PHOTOS, REDUCED, SIZES, Run
 
 Records = Mapping[Run, dict]
@@ -77,40 +77,26 @@ def status(found: Mapping[str, Ours | None], score: Score) -> str:
     return MISSING if score.run else QUOTED
 
 
-TO_REFERENCE = ', to reference'
-HEADER = (
-    'score',
-    'paper',
-    *COLUMNS.values(),
-    'difference',
-    *(f'{name}{TO_REFERENCE}' for name in ('paper', *COLUMNS.values())),
-    'status',
-)
+HEADER = ('score', 'paper', *COLUMNS.values(), 'difference', 'status')
 
 
 def rows_of(table: Table, records: Records) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Header and rows of a table, as text. A line per score; the difference is taken from full runs
-    only, and the numbers after it compare a row with its row of reference."""
-    rows = []
-    for row in table.rows:
-        for score in row.scores:
-            reference = score_like(table.reference_of(row), score)
-            cells = (*row.cells, score.metric.title, *comparison(score, reference, records))
-            rows.append(cells)
-    return (*table.header, *HEADER), rows
+    """Header and rows of a table, as text: a line per score. The difference is taken from full runs
+    only."""
+    return (*table.header, *HEADER), [
+        (*row.cells, score.metric.title, *comparison(score, records))
+        for row in table.rows
+        for score in row.scores
+    ]
 
 
-def comparison(score: Score, reference: Score | None, records: Records) -> tuple[str, ...]:
-    """Paper, ours at every budget, difference, all differences to the reference, status."""
+def comparison(score: Score, records: Records) -> tuple[str, ...]:
+    """Paper, ours at every budget, difference, status."""
     found = {budget: ours(records, score, budget) for budget in COLUMNS}
-    base = {budget: reference and ours(records, reference, budget) for budget in COLUMNS}
-    means = {budget: cell and cell.mean for budget, cell in found.items()}
     return (
         number(score.paper, score),
         *(cell.shown(score.metric.digits) if cell else '–' for cell in found.values()),
-        signed(minus(means[FULL], score.paper), score),
-        signed(minus(score.paper, reference and reference.paper), score),
-        *(signed(minus(means[b], base[b] and base[b].mean), score) for b in COLUMNS),
+        difference(found[FULL], score),
         status(found, score),
     )
 
@@ -130,24 +116,16 @@ def scores_of(
     return (*table.header, *(metric.heading for metric in metrics)), rows
 
 
-def score_like(row: Row, score: Score) -> Score | None:
-    """The score of a row that measures the same."""
-    return next((other for other in row.scores if other.metric is score.metric), None)
-
-
-def minus(first: float | None, second: float | None) -> float | None:
-    """The difference of two numbers that may be missing."""
-    return None if first is None or second is None else first - second
-
-
 def number(value: float | None, score: Score) -> str:
     """A number of the paper."""
     return '–' if value is None else f'{value:.{score.metric.digits}f}'
 
 
-def signed(value: float | None, score: Score) -> str:
-    """A difference."""
-    return '–' if value is None else f'{value:+.{score.metric.digits}f}'
+def difference(found: Ours | None, score: Score) -> str:
+    """From the paper's number to ours."""
+    if found is None or score.paper is None:
+        return '–'
+    return f'{found.mean - score.paper:+.{score.metric.digits}f}'
 
 
 class Agreement(NamedTuple):

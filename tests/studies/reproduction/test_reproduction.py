@@ -509,7 +509,6 @@ TOY = Table(
         Row(('c',), (Score(TOP1, 81.0, Run('finetune/c')),)),
         Row(('quoted',), (Score(TOP1, 79.0, None),)),
     ),
-    references=(0,),
 )  # fmt: skip
 
 
@@ -522,34 +521,21 @@ def toy_records(budget: str, **values: list[float]) -> dict:
 
 
 def test_a_table_shows_mean_spread_and_differences():
-    """Each budget in a column of its own, compared with the same budget's reference."""
+    """Each budget in a column of its own; the difference is the full runs'."""
     found = toy_records(REDUCED, a=[10.0, 14.0], b=[20.0]) | toy_records(FULL, c=[81.4])
     header, rows = tables.rows_of(TOY, found | toy_records(PHOTOS, a=[40.0], b=[39.5]))
-    ours = ['ours', 'photographs, GPU', 'photographs', 'drawn']
-    columns = [
-        'paper', *ours, 'difference', *(f'{name}, to reference' for name in ('paper', *ours)),
+    assert header[1:] == (
+        'score', 'paper', 'ours', 'photographs, GPU', 'photographs', 'drawn', 'difference',
         'status',
-    ]  # fmt: skip
-    assert list(header[-len(columns) :]) == columns
+    )  # fmt: skip
     small, spread = 'smaller budget', statistics.stdev([10.0, 14.0])
     drawn = f'12.0 ± {spread:.1f} (2)'
     assert [row[2:] for row in rows] == [
-        ('80.0', '–', '–', '40.0', drawn, '–', '+0.0', '–', '–', '+0.0', '+0.0', small),
-        ('82.0', '–', '–', '39.5', '20.0', '–', '+2.0', '–', '–', '-0.5', '+8.0', small),
-        ('81.0', '81.4', '–', '–', '–', '+0.4', '+1.0', '–', '–', '–', '–', 'reproduced'),
-        ('79.0', '–', '–', '–', '–', '–', '-1.0', '–', '–', '–', '–', 'quoted'),
+        ('80.0', '–', '–', '40.0', drawn, '–', small),
+        ('82.0', '–', '–', '39.5', '20.0', '–', small),
+        ('81.0', '81.4', '–', '–', '–', '+0.4', 'reproduced'),
+        ('79.0', '–', '–', '–', '–', '–', 'quoted'),
     ]
-
-
-def test_a_row_is_compared_with_the_reference_of_its_own_encoder():
-    [table] = catalogue.select(['6'])
-    assert {table.reference_of(row).cells for row in table.rows[:10]} == {('ViT-B', 'MAE', '800')}
-    assert {table.reference_of(row).cells for row in table.rows[10:]} == {('ViT-L', 'MAE', '800')}
-    _, rows = tables.rows_of(table, {})
-    large = next(row for row in rows if row[:4] == ('ViT-L', 'BootMAE', '800', 'linear'))
-    assert large[-6] == '+3.2'  # 77.1 against MAE's 73.9
-    [table] = catalogue.select(['2'])
-    assert {table.reference_of(row).cells for row in table.rows} == {('yes', 'yes')}
 
 
 def test_headings_of_tables():
@@ -777,7 +763,7 @@ def test_the_command_line(paths, monkeypatch, capsys, tmp_path):
     assert len(list((tmp_path / 'jobs').glob('*.sh'))) == 7
     assert tool.main(['table', '2']) == 0
     printed = capsys.readouterr().out
-    assert 'not run' in printed and 'Reference: yes, yes.' in printed
+    assert '| yes | yes | 84.0 |' in printed and 'Scores: fine-tuned' in printed
     assert tool.main(['table', '12']) == 2
     assert 'Expected tables out of 1, 2' in capsys.readouterr().err
     assert tool.main(['run', '2', '--scripts', 'jobs', '--budget', 'reduced']) == 2
