@@ -86,6 +86,8 @@ LENGTH = Table(
         measured('MAE with bootstrapped features', 800, 'mae/mae_vitb_800e_bootstrapped'),
         measured('BootMAE, context of the regressor', 300, ABLATION('300e_context_low_none')),
         measured('BootMAE, context of the regressor', 800, ABLATION('800e_context_low_none')),
+        measured('BootMAE, random masks, joint pixels', 300, ABLATION('300e_joint_random')),
+        measured('BootMAE, random masks, joint pixels', 800, ABLATION('800e_joint_random')),
         measured('BootMAE', 300, 'bootmae_vitb_300e'),
         measured('BootMAE', 800, 'bootmae_vitb_800e'),
         measured('BootMAE', 1600, 'bootmae_vitb_1600e'),

@@ -11,7 +11,7 @@ from .cells import HOURS, LINEAR, MIOU, TOP1, Metric, Row, Table
 from .runs import Paths
 from .tables import Records, measured
 
-COLOURS = ('#2f7fd8', '#1f9a6d', '#b58900', '#d9601e')
+COLOURS = ('#2f7fd8', '#1f9a6d', '#b58900', '#8a4fbf', '#d9601e')
 TITLES = {
     TOP1: 'fine-tuned, 10 % of labels, %', LINEAR: 'linear, all labels, %', MIOU: 'mIoU',
 }  # fmt: skip
