@@ -14,12 +14,11 @@ from pathlib import Path
 from ...preflight.config.typed import as_option
 from .logs import DONE, state
 from .photographs import require_photographs
-from .records import trainings, write_record
+from .records import USAGE, trainings, write_record
 from .reduced import reduced_config, write_reduced
 from .runs import FULL, SIZES, Paths, Run, external_weights
 
 ROOT = Path(__file__).parents[3]
-USAGE = 'usage.jsonl'
 Say = Callable[[str], None]
 
 

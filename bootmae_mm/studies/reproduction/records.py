@@ -12,6 +12,8 @@ from .catalogue import TABLES
 from .cells import Metric
 from .runs import Paths, Run, pretrainings
 
+USAGE = 'usage.jsonl'  # seconds and processor seconds, a line per start that ended
+
 
 def trainings(paths: Paths) -> dict[str, Run]:
     """What a table or another run could ask for, as full runs of seed 0, by their names."""
@@ -41,7 +43,7 @@ def make_record(run: Run, paths: Paths) -> dict:
         seconds_per_iteration=logs.seconds_per_iteration(rows),
         hours=round(sum(s.seconds for s in sessions) / 3600, 4),
         device_hours=round(sum(s.seconds * s.processes for s in sessions) / 3600, 4),
-        cpu_hours=cpu_hours(work_dir),
+        cpu_hours=cpu_hours(work_dir, sessions),
         starts=run.checkpoints(paths),
         checkpoint=str(checkpoint) if checkpoint else None,
         log=str(log) if log else None,
@@ -49,13 +51,18 @@ def make_record(run: Run, paths: Paths) -> dict:
     )
 
 
-def cpu_hours(work_dir: Path) -> float | None:
-    """Processor time of all starts, for runs that were started by ``tools/reproduce.py``."""
-    usage = work_dir / 'usage.jsonl'
-    if not usage.is_file():
+def cpu_hours(work_dir: Path, sessions: list[logs.Session]) -> float | None:
+    """Processor time of all starts, for runs that were started by ``tools/reproduce.py``. Where it
+    was killed with a run, nothing was counted; a thread's time is then that of the log."""
+    file = work_dir / USAGE
+    if not file.is_file():
         return None
-    used = [json.loads(line)['cpu_seconds'] for line in usage.read_text().splitlines()]
-    return round(sum(used) / 3600, 4)
+    starts = [json.loads(line) for line in file.read_text().splitlines()]
+    used = sum(start['cpu_seconds'] for start in starts)
+    if len(starts) < len(sessions):
+        counted = sum(start['seconds'] for start in starts)
+        used += max(0, sum(session.seconds for session in sessions) - counted)
+    return round(used / 3600, 4)
 
 
 def write_record(run: Run, path: Path, paths: Paths) -> dict:

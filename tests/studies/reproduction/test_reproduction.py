@@ -201,11 +201,26 @@ def test_the_time_of_an_iteration_is_the_median_without_the_start():
     assert logs.last_score([evaluation], BOX) == pytest.approx(48.5)
 
 
+def write_usage(folder: Path, used: list[dict[str, float]]) -> None:
+    (folder / 'usage.jsonl').write_text(''.join(f'{json.dumps(start)}\n' for start in used))
+
+
+def test_a_start_that_was_killed_with_its_launcher_counts_by_its_log(paths):
+    """Two starts of 90 seconds each by their logs; one of them was counted, with 95 and 36."""
+    folder = DEFAULT.work_dir(paths)
+    for start in ('20261124_100000', '20261124_110000'):
+        write_run(folder, [*trained(20), evaluated(100, 83.9)], start)
+    write_usage(folder, [dict(seconds=95, cpu_seconds=36)])
+    record = records.write_record(DEFAULT, launching.record_path(DEFAULT, paths), paths)
+    assert record['cpu_hours'] == pytest.approx((36 + 180 - 95) / 3600, abs=1e-4)
+
+
 def test_a_record_keeps_scores_time_and_versions(paths):
     folder = DEFAULT.work_dir(paths)
     write_run(folder, [*trained(20), evaluated(100, 83.9)], gpus=8)
     write_run(folder, [evaluated(100, 84.1)], '20261124_110000', gpus=4)
-    (folder / 'usage.jsonl').write_text('{"cpu_seconds": 36}\n{"cpu_seconds": 72}\n')
+    used = [dict(seconds=95, cpu_seconds=36), dict(seconds=96, cpu_seconds=72)]
+    write_usage(folder, used)
     (folder / 'last_checkpoint').write_text('somewhere/epoch_100.pth')
     path = launching.record_path(DEFAULT, paths)
     record = records.write_record(DEFAULT, path, paths)
