@@ -43,8 +43,9 @@ def draw_length(table: Table, records: Records, budget: str, paths: Paths, file:
         panel.xaxis.set_major_formatter('{x:g}')
         panel.xaxis.set_minor_formatter('{x:g}')
         panel.grid(alpha=0.3)
-    handles, names = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc='outside lower center', ncols=2, frameon=False)
+    drawn = [panel.get_legend_handles_labels() for panel in figure.axes]
+    lines = {name: line for found in drawn for line, name in zip(*found, strict=True)}
+    figure.legend(lines.values(), lines.keys(), loc='outside lower center', ncols=2, frameon=False)
     figure.savefig(file, dpi=150)
 
 
