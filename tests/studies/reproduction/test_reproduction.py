@@ -725,6 +725,15 @@ def test_a_learning_curve_is_mean_and_spread_over_the_hours_of_pretraining(paths
         assert np.asarray(picture.convert('RGB')).std() > 10
 
 
+def test_the_legend_names_every_model_that_a_panel_shows(paths, tmp_path, monkeypatch):
+    """Though none was fine-tuned, the score of the first panel."""
+    drawn = []
+    monkeypatch.setattr(figures.Figure, 'savefig', lambda self, file, dpi: drawn.append(self))
+    figures.draw_length(beyond.LENGTH, curve(paths), PHOTOS, paths, tmp_path / 'curve.png')
+    [legend] = drawn[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ['MAE', 'BootMAE']
+
+
 def test_pages_draw_the_curves_that_there_are(paths, monkeypatch):
     monkeypatch.setattr(pages, 'read_records', curve)
     monkeypatch.setattr(figures, 'draw_length', lambda *args: None)
