@@ -4,6 +4,8 @@
 
 Data       data/photos/imagenet/train, such as the first 100 classes of Tiny ImageNet
 Model      half the paper's depth (6 blocks for 12, decoders of 1 for 2), an eighth of its width
+Recipe     pixels normalised over the whole patch and random masks: on a coarse grid of small
+           patches worth more than the paper's (docs/reduced_study.md)
 Schedule   50,000 // 32 = 1,562 steps an epoch, 8 epochs = 12,496 steps for the paper's 800 epochs
            of 312. So everything is in shares of the run: warm-up a 20th (40 of 800 epochs), the
            feature loss ramped over a quarter, the teacher's memory 0.004, 0.04, 0.4 of the run
@@ -22,10 +24,11 @@ model = dict(
     backbone=dict(arch=dict(_delete_=True, **arch), img_size=64, patch_size=8),
     regressor=dict(embed_dims=512 * 96 // 768, depth=1, num_heads=4),
     predictor=dict(depth=1, num_heads=4),
+    pixel_head=dict(norm='patch'),
 )
 train_pipeline = _base_.train_pipeline
 train_pipeline[1].update(scale=64)
-train_pipeline[2] = dict(type='BlockwiseMasking', grid=8, num_masked=48)  # 75 % of 64
+train_pipeline[2] = dict(type='RandomMasking', grid=8, num_masked=48)  # 75 % of 64
 train_dataloader = dict(
     batch_size=total_batch_size,
     num_workers=0,

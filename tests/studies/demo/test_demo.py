@@ -205,7 +205,7 @@ def test_the_pictures_of_the_report_are_those_of_the_folder(tmp_path):
     for picture, colour in zip(shown.original, colours, strict=True):
         assert np.abs(picture.astype(int) - colour).max() <= 1
     grey = (np.abs(shown.masked.astype(int) - 127) <= 1).all(-1).mean((1, 2))
-    assert grey == pytest.approx([43 / 64] * 2)
+    assert grey == pytest.approx([48 / 64] * 2)
 
 
 def test_pictures_need_a_regressor():
