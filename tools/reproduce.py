@@ -46,7 +46,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             command.add_argument('--seeds', type=int, nargs='+', default=[0])
             command.add_argument('--gpus', type=int, default=8, help='processes of a full run')
             command.add_argument(
-                '--rows', nargs='+', metavar='TEXT', help='only rows whose first cells contain this'
+                '--rows', nargs='+', metavar='TEXT', help='only rows that have these words'
             )
             command.add_argument(
                 '--data', type=Path, metavar='DIR',
@@ -100,8 +100,8 @@ def wanted_runs(args: argparse.Namespace) -> list[Run]:
 
 
 def chosen(row: paper.Row, texts: list[str] | None) -> bool:
-    """Whether a row was asked for."""
-    return texts is None or any(text in ' '.join(row.cells) for text in texts)
+    """Whether a row was asked for, in whole words: 'MAE 800' is not 'BootMAE 800'."""
+    return texts is None or any(f' {text} ' in f' {" ".join(row.cells)} ' for text in texts)
 
 
 def show_list(args: argparse.Namespace, paths: Paths) -> None:

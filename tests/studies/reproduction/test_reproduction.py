@@ -824,6 +824,9 @@ def test_the_command_line_asks_for_every_row_and_seed():
         run._replace(budget=REDUCED, seed=seed) for seed in (3, 5) for run in (low_none, DEFAULT)
     ]
     assert tool.wanted_runs(tool.parse_args(line)) == expected
+    of_mae = tool.wanted_runs(tool.parse_args(['plan', 'length', '--rows', 'MAE 800']))
+    assert {run.name for run in of_mae} >= {'mae_vitb_800e_linear_90e'}
+    assert not any('bootmae' in run.name for run in of_mae)
     with pytest.raises(ValueError, match=r"--rows to leave some rows, found none with \['maybe'\]"):
         tool.wanted_runs(tool.parse_args(['plan', '2', '--rows', 'maybe']))
 
