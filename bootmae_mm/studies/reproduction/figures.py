@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
-from .cells import HOURS, LINEAR, MIOU, TOP1, Metric, Row, Table
+from .cells import HOURS, LINEAR, MIOU, NEIGHBOURS, TOP1, Metric, Row, Table
 from .runs import Paths
 from .tables import Records, measured
 
 COLOURS = ('#2f7fd8', '#1f9a6d', '#b58900', '#8a4fbf', '#d9601e')
+HOURS_SHOWN = [digit * 10.0**power for power in range(-3, 4) for digit in (1, 2, 3, 5)]
 TITLES = {
-    TOP1: 'fine-tuned, 10 % of labels, %', LINEAR: 'linear, all labels, %', MIOU: 'mIoU',
+    TOP1: 'fine-tuned, 10 % of labels, %', LINEAR: 'linear, all labels, %',
+    NEIGHBOURS: 'neighbours, %', MIOU: 'mIoU',
 }  # fmt: skip
 
 
@@ -27,7 +29,7 @@ def draw_length(table: Table, records: Records, budget: str, paths: Paths, file:
         paths: Where configs lie.
         file: The picture to write.
     """
-    figure = Figure(figsize=(3.2 * len(TITLES), 3), layout='constrained')
+    figure = Figure(figsize=(2.9 * len(TITLES), 3), layout='constrained')
     for panel, metric in zip(figure.subplots(1, len(TITLES)), TITLES, strict=True):
         for index, (model, rows) in enumerate(by_model(table).items()):
             found = (point(row, metric, records, budget, paths) for row in rows)
@@ -39,13 +41,13 @@ def draw_length(table: Table, records: Records, budget: str, paths: Paths, file:
                 )
         panel.set(title=TITLES[metric], xlabel='hours of pretraining')
         panel.set_xscale('log')
-        panel.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        panel.xaxis.set_major_locator(FixedLocator(HOURS_SHOWN))
+        panel.xaxis.set_minor_locator(NullLocator())
         panel.xaxis.set_major_formatter('{x:g}')
-        panel.xaxis.set_minor_formatter('{x:g}')
         panel.grid(alpha=0.3)
     drawn = [panel.get_legend_handles_labels() for panel in figure.axes]
     lines = {name: line for found in drawn for line, name in zip(*found, strict=True)}
-    figure.legend(lines.values(), lines.keys(), loc='outside lower center', ncols=2, frameon=False)
+    figure.legend(lines.values(), lines.keys(), loc='outside lower center', ncols=4, frameon=False)
     figure.savefig(file, dpi=150)
 
 
