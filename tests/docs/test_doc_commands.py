@@ -58,7 +58,7 @@ def help_of(program: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.Mon
 
 def test_pages_and_their_commands_are_found() -> None:
     assert {'tools/dist_train.sh', 'tools/train.py', 'tools/reproduce.py'} <= CALLS.keys()
-    assert {'--budget', '--seeds', '--jobs', '--rows'} <= CALLS['tools/reproduce.py']
+    assert {'--budget', '--seeds', '--jobs', '--data'} <= CALLS['tools/reproduce.py']
 
 
 @pytest.mark.parametrize('program', WITH_OPTIONS)

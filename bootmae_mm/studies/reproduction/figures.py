@@ -11,7 +11,7 @@ from .cells import HOURS, LINEAR, MIOU, NEIGHBOURS, TOP1, Metric, Row, Table
 from .runs import Paths
 from .tables import Records, measured
 
-COLOURS = ('#2f7fd8', '#1f9a6d', '#b58900', '#8a4fbf', '#d9601e')
+COLOURS = ('#2f7fd8', '#8a4fbf', '#d9601e', '#b58900', '#1f9a6d')
 HOURS_SHOWN = [digit * 10.0**power for power in range(-3, 4) for digit in (1, 2, 3, 5)]
 TITLES = {
     TOP1: 'fine-tuned, 10 % of labels, %', LINEAR: 'linear, all labels, %',
