@@ -120,7 +120,7 @@ def show_list(args: argparse.Namespace, paths: Paths) -> None:
 def listed(run: Run | None, paths: Paths) -> tuple[str, str, str]:
     """Config, start and state of a run."""
     if run is None:
-        return '–', '–', tables.QUOTED
+        return '–', '–', 'quoted'
     return run.config, ', '.join(run.starts(paths)) or '–', logs.state(run, paths)
 
 

@@ -62,18 +62,15 @@ def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def shown(
     header: tuple[str, ...], rows: list[tuple[str, ...]]
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """A table as a page has it: brackets in place of the status, no column without a number, and
-    none that has the same score in every row."""
-    marks = {('paper', tables.QUOTED): '({})'}
-    columns = {k: {row[k] for row in rows} for k in range(len(header) - 1)}
+    """A table as a page has it: no column without a number, and none that has the same score in
+    every row."""
+    columns = {name: {row[k] for row in rows} for k, name in enumerate(header)}
     kept = [
         k
-        for k, found in columns.items()
-        if found != {'–'} and not (header[k] == 'score' and len(found) == 1)
+        for k, (name, found) in enumerate(columns.items())
+        if found != {'–'} and not (name == 'score' and len(found) == 1)
     ]
-    return tuple(header[k] for k in kept), [
-        tuple(marks.get((header[k], row[-1]), '{}').format(row[k]) for k in kept) for row in rows
-    ]
+    return tuple(header[k] for k in kept), [tuple(row[k] for k in kept) for row in rows]
 
 
 def remarks(table: Table, records: tables.Records) -> list[str]:

@@ -8,7 +8,6 @@ from .cells import HOURS, SECONDS, SPEED_UP, Metric, Score, Table
 from .runs import CARD, FULL, PHOTOS, REDUCED, SIZES, Run
 
 Records = Mapping[Run, dict]
-REPRODUCED, SMALL, MISSING, QUOTED = 'reproduced', 'smaller budget', 'not run', 'quoted'
 # What stands above our numbers.
 COLUMNS = {FULL: 'ours', CARD: 'photographs, GPU', PHOTOS: 'photographs', REDUCED: 'drawn'}
 
@@ -68,16 +67,7 @@ def speed_ups(records: Records, score: Score, budget: str) -> tuple[float, ...]:
     return tuple(statistics.mean(base) / seconds for seconds in own) if base else ()
 
 
-def status(found: Mapping[str, Ours | None], score: Score) -> str:
-    """What the cell's numbers are worth."""
-    if found[FULL]:
-        return REPRODUCED
-    if any(found.values()):
-        return SMALL
-    return MISSING if score.run else QUOTED
-
-
-HEADER = ('score', 'paper', *COLUMNS.values(), 'difference', 'status')
+HEADER = ('score', 'paper', *COLUMNS.values(), 'difference')
 
 
 def rows_of(table: Table, records: Records) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -91,13 +81,12 @@ def rows_of(table: Table, records: Records) -> tuple[tuple[str, ...], list[tuple
 
 
 def comparison(score: Score, records: Records) -> tuple[str, ...]:
-    """Paper, ours at every budget, difference, status."""
+    """Paper, in brackets where it quotes another, ours at every budget, difference."""
     found = {budget: ours(records, score, budget) for budget in COLUMNS}
     return (
-        number(score.paper, score),
+        number(score.paper, score) if score.run else f'({number(score.paper, score)})',
         *(cell.shown(score.metric.digits) if cell else '–' for cell in found.values()),
         difference(found[FULL], score),
-        status(found, score),
     )
 
 
