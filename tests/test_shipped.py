@@ -169,6 +169,13 @@ def test_a_name_of_two_configs_is_refused(tmp_path: Path) -> None:
         shipped.find_config('one.py', make_place(tmp_path))
 
 
+def test_every_config_has_a_name_of_its_own() -> None:
+    """By which ``mim train bootmae_mm NAME.py`` finds it."""
+    paths = (ROOT / 'configs').rglob('*.py')
+    names = [path.name for path in paths if '_base_' not in path.parts]
+    assert len(names) == len(set(names))
+
+
 def test_the_installed_configs_go_before_a_checkouts(tmp_path: Path) -> None:
     package = tmp_path / 'bootmae_mm'
     with pytest.raises(ValueError, match='found neither; install bootmae-mm again'):

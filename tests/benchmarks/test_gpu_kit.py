@@ -180,7 +180,9 @@ def test_the_kit_packs_and_runs(tmp_path):
     speed = run_part(kit, tmp_path, 'speed', '--tiny', '--sections', 'device')
     assert speed == {'gpu_suite.md', 'gpu_suite.json', 'speed.log'}
     # 360 pictures are 11 steps an epoch of the budget for CPUs.
-    study = run_part(kit, tmp_path, 'study', '--budget', 'photos', '--rows', 'MAE 300')
+    study = run_part(
+        kit, tmp_path, 'study', '--budget', 'photos', '--rows', 'MAE 300', 'BootMAE 300'
+    )
     assert study == {'records.tar.gz', 'study.log'}
     with tarfile.open(tmp_path / 'study/records.tar.gz') as records:
         names = {Path(name).name for name in records.getnames() if 'results/photos' in name}

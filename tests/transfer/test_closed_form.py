@@ -84,7 +84,7 @@ def test_a_share_is_above_nothing_and_at_most_all(share):
 def test_a_run_takes_every_picture_once_and_logs_every_score(tmp_path):
     """Pictures of one colour a class are told apart; the encoder stays as it is."""
     write_pictures(tmp_path, per_class=8)
-    cfg = load('photos/linear')
+    cfg = load('photos/photos_linear')
     cfg.model.data_preprocessor.num_classes = cfg.model.head.num_classes = CLASSES
     arch = dict(embed_dims=24, num_layers=3, num_heads=3, feedforward_channels=48)
     cfg.model.backbone.update(arch=arch, img_size=32, out_indices=[0, 1, 2])

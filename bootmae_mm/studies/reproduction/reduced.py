@@ -17,7 +17,7 @@ transfer          ImageNet, ADE20K, COCO         the same drawn pictures  a tent
 
 What depends on the size alone (data, batch, rates, the teacher's decay, heads of dense tasks) is
 that of the templates ``configs/demo`` and ``configs/photos``; what makes the row is taken from its
-own config. ``configs/photos/card``, for a GPU, has 12 blocks of width 384 and
+own config. ``configs/photos/card_*``, for a GPU, have 12 blocks of width 384 and
 E / 40 epochs.
 """
 

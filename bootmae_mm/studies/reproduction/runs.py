@@ -17,7 +17,7 @@ class Size(NamedTuple):
     """A budget below the full one.
 
     Args:
-        templates: The folder below ``configs/`` with a config of every kind of run.
+        templates: How the paths below ``configs/`` begin of its configs, one of every kind of run.
         epochs: Epochs for one of the paper's.
         proportional: Whether the warm-up is the template's share of the run, not its length.
     """
@@ -28,9 +28,9 @@ class Size(NamedTuple):
 
 
 SIZES = {
-    REDUCED: Size('demo', 4 / 300, False),
-    PHOTOS: Size('photos', 1 / 100, True),
-    CARD: Size('photos/card', 1 / 40, True),
+    REDUCED: Size('demo/', 4 / 300, False),
+    PHOTOS: Size('photos/photos_', 1 / 100, True),
+    CARD: Size('photos/card_', 1 / 40, True),
 }
 
 
@@ -94,7 +94,7 @@ class Run(NamedTuple):
     @property
     def template(self) -> str:
         """The config that says what a run below the full budget has of its size."""
-        return f'{SIZES[self.budget].templates}/{TEMPLATES[self.kind]}'
+        return f'{SIZES[self.budget].templates}{TEMPLATES[self.kind]}'
 
     def origins(self, paths: Paths) -> list['Run']:
         """The pretraining whose weights the run starts from, or whose features are its target.

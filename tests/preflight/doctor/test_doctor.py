@@ -200,7 +200,7 @@ def test_a_fault(name, make):
 # Of the train set, by a part of the config's path.
 PICTURES = {
     'demo/pretrain': 8192, 'demo/finetune': 800, 'demo/': 240, 'det/': 117_266, 'seg/': 20_210,
-    'photos/segment': 367, 'photos/detect': 120, 'photos/finetune': 5000, 'photos/': 50_000,
+    'photos_segment': 367, 'photos_detect': 120, 'photos_finetune': 5000, 'photos/': 50_000,
     '': 1_281_167,
 }  # fmt: skip
 

@@ -1049,7 +1049,7 @@ def test_rows_without_a_reduced_form_are_refused(paths):
 def test_a_reduced_run_logs_its_last_evaluation_at_its_length(config, budget):
     """mmengine files the scores of a run that counts iterations under epoch 0 otherwise, and the
     run never counts as done."""
-    path = ROOT / f'configs/{SIZES[budget].templates}/{config}.py'
+    path = ROOT / f'configs/{SIZES[budget].templates}{config}.py'
     if not path.is_file():
         assert budget == CARD and config in ('segment', 'detect')  # whose toolboxes it lacks
         return

@@ -1,6 +1,6 @@
 """BootMAE for few pictures and short runs: 50,000 photographs of 64 pixels, 8 × 8 = 64 patches.
 
-    tools/dist_train.sh configs/photos/pretrain.py 2
+    tools/dist_train.sh configs/photos/photos_pretrain.py 2
 
 Data       data/photos/imagenet/train, such as the first 100 classes of Tiny ImageNet
 Model      half the paper's depth (6 blocks for 12, decoders of 1 for 2), an eighth of its width

@@ -3,7 +3,7 @@
 python tools/reproduce.py run length --budget card --data FOLDER --jobs 4
 """
 
-_base_ = ['../finetune.py']
+_base_ = ['photos_finetune.py']
 
 arch = dict(embed_dims=384, num_layers=12, num_heads=6, feedforward_channels=4 * 384)
 model = dict(backbone=dict(arch=dict(_delete_=True, **arch)), head=dict(in_channels=384))

@@ -1,7 +1,7 @@
 """UperNet on small pictures of streets in ADE20K's layout, from scratch or a pretrained encoder.
 
-    python tools/train.py configs/photos/segment.py \\
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/pretrain/epoch_8.pth
+    python tools/train.py configs/photos/photos_segment.py \\
+        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/photos_pretrain/epoch_8.pth
 
 Data       data/photos/ade/{images,annotations}/{training,validation}: CamVid's 367 and 101 pictures
            of 480 × 360, labels 1 to 11 for its classes and 0 for no label
@@ -25,7 +25,7 @@ model = dict(
         patch_size=8,
         out_indices=[1, 2, 3, 5],
         drop_path_rate=0.1,
-        init_cfg=dict(checkpoint='work_dirs/pretrain/epoch_8.pth'),
+        init_cfg=dict(checkpoint='work_dirs/photos_pretrain/epoch_8.pth'),
     ),
     neck=dict(scales=(4, 2, 1, 0.5)),
     decode_head=dict(num_classes=num_classes),

@@ -7,7 +7,7 @@ Schedule   50,000 // 128 = 390 steps an epoch; 20 epochs = 7,800 steps for the p
            So small a model leaves most of a GPU idle: run several at a time
 """
 
-_base_ = ['../pretrain.py']
+_base_ = ['photos_pretrain.py']
 
 total_batch_size = 128
 max_epochs = 20

@@ -1,7 +1,7 @@
 """Mask R-CNN on small pictures of pedestrians in COCO's layout, from scratch or from an encoder.
 
-    python tools/train.py configs/photos/detect.py \\
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/pretrain/epoch_8.pth
+    python tools/train.py configs/photos/photos_detect.py \\
+        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/photos_pretrain/epoch_8.pth
 
 Data       data/photos/coco/{train2017,val2017,annotations}: Penn-Fudan's 120 and 50 pictures of
            about 500 × 400, 423 pedestrians
@@ -28,7 +28,7 @@ model = dict(
         patch_size=8,
         out_indices=[1, 2, 3, 5],
         drop_path_rate=0.1,
-        init_cfg=dict(checkpoint='work_dirs/pretrain/epoch_8.pth'),
+        init_cfg=dict(checkpoint='work_dirs/photos_pretrain/epoch_8.pth'),
     ),
     roi_head=dict(
         bbox_roi_extractor=extractor,

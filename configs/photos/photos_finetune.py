@@ -1,7 +1,7 @@
 """Fine-tuning on a tenth of the labels of the photographs, from scratch or a pretrained encoder.
 
-    python tools/train.py configs/photos/finetune.py \\
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/pretrain/epoch_8.pth \\
+    python tools/train.py configs/photos/photos_finetune.py \\
+        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/photos_pretrain/epoch_8.pth \\
                       model.backbone.init_cfg.type=PretrainedEncoder
 
 Data       data/photos/imagenet/{train,val}/<class>; every tenth picture of train: 5,000

@@ -1,8 +1,8 @@
 """The frozen encoder on the photographs, in closed form: a linear classifier of every block from 1,
 10 and 100 % of the labels, and nearest neighbours. No learning rate, one pass, two minutes.
 
-    python tools/train.py configs/photos/linear.py \\
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/pretrain/epoch_8.pth \\
+    python tools/train.py configs/photos/photos_linear.py \\
+        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/photos_pretrain/epoch_8.pth \\
                       model.backbone.init_cfg.type=PretrainedEncoder
 
 Data       data/photos/imagenet/{train,val}/<class>: 50,000 and 5,000 pictures
@@ -10,7 +10,7 @@ Features   the average of the patch tokens after a block; the paper probes block
            is block 5 of 6
 """
 
-_base_ = ['finetune.py']
+_base_ = ['photos_finetune.py']
 
 blocks = list(range(1, 7))
 

@@ -3,7 +3,7 @@
 python tools/reproduce.py run length --budget card --data FOLDER --jobs 4
 """
 
-_base_ = ['../linear.py']
+_base_ = ['photos_linear.py']
 
 arch = dict(embed_dims=384, num_layers=12, num_heads=6, feedforward_channels=4 * 384)
 blocks = list(range(1, 13))
