@@ -64,11 +64,11 @@ def shown(
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """A table as a page has it: no column without a number, and none that has the same score in
     every row."""
-    columns = {name: {row[k] for row in rows} for k, name in enumerate(header)}
+    columns = [{row[k] for row in rows} for k in range(len(header))]
     kept = [
         k
-        for k, (name, found) in enumerate(columns.items())
-        if found != {'–'} and not (name == 'score' and len(found) == 1)
+        for k, found in enumerate(columns)
+        if found != {'–'} and not (header[k] == 'score' and len(found) == 1)
     ]
     return tuple(header[k] for k in kept), [tuple(row[k] for k in kept) for row in rows]
 
