@@ -28,7 +28,9 @@ strides = [2, 4, 8, 16]
 # A region of 16 pixels, half a large shape, is cut from the finest map.
 extractor = dict(out_channels=32, featmap_strides=strides, finest_scale=8)
 model = dict(
-    data_preprocessor=dict(pad_size_divisor=1),
+    data_preprocessor=dict(
+        mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], pad_size_divisor=1
+    ),
     backbone=dict(
         arch=dict(_delete_=True, **arch),
         img_size=32,

@@ -11,7 +11,9 @@ max_epochs = 16
 arch = dict(embed_dims=96, num_layers=4, num_heads=3, feedforward_channels=4 * 96)
 model = dict(
     type='ImageClassifier',
-    data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3, to_rgb=True, num_classes=8),
+    data_preprocessor=dict(
+        mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True, num_classes=8
+    ),
     backbone=dict(
         type='BootMAEViT',
         arch=arch,

@@ -25,7 +25,9 @@ arch = dict(embed_dims=96, num_layers=4, num_heads=3, feedforward_channels=4 * 9
 norm_cfg = dict(type='BN')
 head = dict(channels=32, num_classes=num_classes, norm_cfg=norm_cfg)
 model = dict(
-    data_preprocessor=dict(size=(32, 32)),
+    data_preprocessor=dict(
+        mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], size=(32, 32)
+    ),
     backbone=dict(
         arch=dict(_delete_=True, **arch),
         img_size=32,

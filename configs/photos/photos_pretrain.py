@@ -4,8 +4,9 @@
 
 Data       data/photos/imagenet/train, such as the first 100 classes of Tiny ImageNet
 Model      half the paper's depth (6 blocks for 12, decoders of 1 for 2), an eighth of its width
-Recipe     pixels normalised over the whole patch and random masks: on a coarse grid of small
-           patches worth more than the paper's (docs/reduced_study.md)
+Recipe     input normalised by ImageNet's mean and deviation, target pixels over the whole patch,
+           random masks: in few steps, on a coarse grid of small patches, each is worth more than
+           the paper's (docs/reduced_study.md)
 Schedule   50,000 // 32 = 1,562 steps an epoch, 8 epochs = 12,496 steps for the paper's 800 epochs
            of 312. So everything is in shares of the run: warm-up a 20th (40 of 800 epochs), the
            feature loss ramped over a quarter; but the teacher's memory is a tenth of the paper's
@@ -22,6 +23,7 @@ lr = 1.4e-3
 
 arch = dict(embed_dims=96, num_layers=6, num_heads=3, feedforward_channels=4 * 96)
 model = dict(
+    data_preprocessor=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
     backbone=dict(arch=dict(_delete_=True, **arch), img_size=64, patch_size=8),
     regressor=dict(embed_dims=512 * 96 // 768, depth=1, num_heads=4),
     predictor=dict(depth=1, num_heads=4),

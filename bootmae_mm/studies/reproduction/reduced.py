@@ -8,6 +8,7 @@ patches           16 pixels, 14 × 14             4 pixels, 8 × 8          8 pi
 encoder           12 blocks of width 768         4 blocks of width 96     6 blocks of width 96
 decoders          width w, depth d               w · 96 / 768, d / 2      w · 96 / 768, d / 2
 context           block b of 12                  block b · 4 / 12         block b · 6 / 12
+normalised by     BootMAE 127.5, MAE ImageNet's  ImageNet's               ImageNet's
 masks             75 %                           75 %                     75 %
 epochs            E                              E · 4 / 300              E / 100
 batch             4096                           128                      32
@@ -82,6 +83,8 @@ def origin_checkpoint(run: Run, paths: Paths) -> str:
 def pretraining(cfg: Config, full: Config, run: Run, paths: Paths) -> None:
     """Turn the template of pretraining into that of a row."""
     template, cfg.model = cfg.model, copy.deepcopy(full.model)
+    normalisation = template.data_preprocessor
+    cfg.model.data_preprocessor.update(mean=normalisation.mean, std=normalisation.std)
     encoder = template.backbone
     shape = dict(arch=encoder.arch, img_size=encoder.img_size, patch_size=encoder.patch_size)
     cfg.model.backbone.update(shape)
@@ -170,8 +173,8 @@ FORM = ('relative_position_bias', 'layer_scale_init_value', 'train_pos_embed')  
 
 
 def transfer(cfg: Config, full: Config, run: Run, paths: Paths) -> None:
-    """Turn the template's transfer into that of a row: where it starts, its encoder's form, what
-    decays and how pictures are normalised."""
+    """Turn the template's transfer into that of a row: where it starts, its encoder's form and
+    what decays."""
     if full.model.backbone.get('init_cfg'):
         checkpoint = origin_checkpoint(run, paths)
         cfg.model.backbone.init_cfg = dict(type='PretrainedEncoder', checkpoint=checkpoint)
@@ -184,8 +187,6 @@ def transfer(cfg: Config, full: Config, run: Run, paths: Paths) -> None:
         cfg.optim_wrapper.paramwise_cfg.decay_embeddings = decay
     if run.budget in BUDGETS and run.kind not in FOLDERS:
         cfg.model.data_preprocessor.num_classes = cfg.model.head.num_classes = num_classes()
-    normalisation = full.model.data_preprocessor
-    cfg.model.data_preprocessor.update(mean=normalisation.mean, std=normalisation.std)
 
 
 def write_reduced(run: Run, paths: Paths) -> Path:
