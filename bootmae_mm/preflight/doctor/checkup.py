@@ -13,7 +13,7 @@ from .parts import check_keys, check_model, check_pipelines, check_precision
 from .schedule import check_schedule
 from .step import check_step
 from .versions import check_versions
-from .weights import check_weights
+from .weights import check_normalisation, check_weights
 from .work_dir import check_work_dir
 
 POINTS: dict[str, Callable[[Case], Iterator[Finding]]] = {
@@ -31,13 +31,14 @@ POINTS: dict[str, Callable[[Case], Iterator[Finding]]] = {
     'schedules': check_schedule,
     'averages': check_averages,
     'weights': check_weights,
+    'normalisation': check_normalisation,
     'disk space': check_disk,
     'work_dir': check_work_dir,
     'one step': check_step,
 }
 # What a run asks of its own parts before it starts, at little cost.
 OF_DATA = ('classes', 'data', 'metrics')
-AT_START = (*OF_DATA, 'epoch', 'schedules', 'averages')
+AT_START = (*OF_DATA, 'epoch', 'schedules', 'averages', 'normalisation')
 
 
 def examine(case: Case, points: Iterable[str] = POINTS) -> Iterator[tuple[str, Finding]]:

@@ -1,11 +1,13 @@
-"""Whether the checkpoints that a run starts from fit its model."""
+"""Whether the checkpoints that a run starts from fit its model, and its pictures them."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 
 from mmengine.registry import MODELS
 
 from ...checkpoint import read_state_dict
 from ...checkpoint.complete import check_complete
+from ...checkpoint.reading import read_meta
 from ...checkpoint.sources import announced_bytes, cached_path, is_address, megabytes
 from ...encoder.loading import load_encoder_file
 from ..data.files import Finding
@@ -18,17 +20,54 @@ def check_weights(case: Case) -> Iterator[Finding]:
     Raises:
         ValueError: If a file is missing, damaged, or of another model.
     """
-    backbone = case.cfg.model.get('backbone') or {}
-    init_cfg = backbone.get('init_cfg')
-    init_cfg = init_cfg if isinstance(init_cfg, dict) else {}
-    start = init_cfg.get('checkpoint')
-    whole = case.cfg.get('load_from')
+    init_cfg = _init_cfg(case)
+    start, whole = init_cfg.get('checkpoint'), case.cfg.get('load_from')
     if not start and not whole:
         yield Finding('ok', 'None to load: training starts from random weights.')
     if start:
         yield _unfetched(start) or check_encoder(case, start, init_cfg.get('prefix'))
     if whole:
         yield _unfetched(whole) or check_whole(case, whole)
+
+
+def check_normalisation(case: Case) -> Iterator[Finding]:
+    """Whether the encoder gets pictures as in the run of this project that it is from."""
+    path = _init_cfg(case).get('checkpoint')
+    if not path or _unfetched(path):
+        return
+    try:
+        settings = json.loads(read_meta(path).get('training', '{}'))
+    except ValueError:  # weights without their run, or none at all, which is said elsewhere
+        return
+    before, now = _normalisation(settings), _normalisation(case.cfg)
+    if before == now:
+        yield Finding('ok', f'Pictures are normalised as in the run that made {path}.')
+    elif before:
+        yield Finding(
+            'warning',
+            f'Expected pictures normalised as in the run that made {path}, by {_text(before)}, '
+            f'found {_text(now)}; set mean and std of model.data_preprocessor to those.',
+        )
+
+
+def _init_cfg(case: Case) -> Mapping:
+    init_cfg = (case.cfg.model.get('backbone') or {}).get('init_cfg')
+    return init_cfg if isinstance(init_cfg, Mapping) else {}
+
+
+def _normalisation(settings: Mapping) -> tuple | None:
+    """Mean and deviation; None if pictures are taken as they are, or elsewhere normalised."""
+    model = settings.get('model') or {}
+    preprocessor = model.get('data_preprocessor') or settings.get('data_preprocessor') or {}
+    mean, std = preprocessor.get('mean'), preprocessor.get('std')
+    return (list(mean), list(std)) if mean and std else None
+
+
+def _text(normalisation: tuple | None) -> str:
+    if not normalisation:
+        return 'neither mean nor std'
+    mean, std = (', '.join(map(str, values)) for values in normalisation)
+    return f'mean {mean}, std {std}'
 
 
 def _unfetched(source: str) -> Finding | None:

@@ -46,7 +46,8 @@ def look(case: Case, point: str) -> list:
 
 def test_a_sound_run(make):
     findings = list(examine(make()))
-    assert list(dict(findings)) == [name for name in POINTS if name not in ('classes', 'metrics')]
+    of_transfer = ('classes', 'metrics', 'normalisation')
+    assert list(dict(findings)) == [name for name in POINTS if name not in of_transfer]
     assert {finding.level for name, finding in findings if name != 'versions'} == {'ok'}
     sentences = {name: finding.sentence for name, finding in findings}
     assert 'Learning rate 0.001 = 0.032 × 8 / 256.' in sentences['total batch']
@@ -292,6 +293,27 @@ def test_weights_to_start_from(make, tmp_path):
     num_encoder = sum(name.startswith('backbone.') for name in state)
     assert f'loaded {num_encoder}/{num_encoder} encoder tensors' in findings[0].sentence
     assert f'has {len(state)}/{len(state)} tensors' in findings[1].sentence
+
+
+def test_pictures_are_normalised_as_in_the_pretraining(make, tmp_path):
+    path = str(leave_run(make()))
+    start = {'model.backbone.init_cfg': dict(type='PretrainedEncoder', checkpoint=path)}
+    (finding,) = look(make(start), 'normalisation')
+    assert finding.level == 'ok' and path in finding.sentence
+    others = {'mean 100, 110, 120': [100, 110, 120], 'neither mean nor std': None}
+    for found, mean in others.items():
+        (finding,) = look(make(start | {'model.data_preprocessor.mean': mean}), 'normalisation')
+        assert finding.level == 'warning'
+        expected = rf'by mean 127.5, 127.5, 127.5, std 127.5, .*found {found}.*; set mean and std'
+        assert re.search(expected, finding.sentence)
+
+
+@pytest.mark.parametrize('content', [{}, dict(meta={}), dict(meta=dict(training='{}'))])
+def test_weights_that_do_not_say_how_their_pictures_were_normalised(content, make, tmp_path):
+    path = str(tmp_path / 'weights.pth')
+    torch.save(dict(content, state_dict=build_tiny(seed=1).state_dict()), path)
+    start = {'model.backbone.init_cfg': dict(type='PretrainedEncoder', checkpoint=path)}
+    assert look(make(start), 'normalisation') == []
 
 
 def test_weights_of_two_encoders(make, tmp_path):
