@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from mmdet.registry import DATASETS as DET_DATASETS
@@ -12,6 +13,7 @@ from mmpretrain.registry import DATASETS, MODELS
 from mmseg.registry import TRANSFORMS as SEG_TRANSFORMS
 
 from bootmae_mm.engine.build import build_runner
+from bootmae_mm.engine.resume.changes import snapshot
 from bootmae_mm.preflight import start
 from bootmae_mm.preflight.data.datasets import check_dataset, check_same_classes, head_classes
 from bootmae_mm.preflight.data.files import Finding
@@ -166,6 +168,20 @@ def test_a_good_run_is_checked_once(tmp_path, monkeypatch):
     check_before_training(runner, cfg)
     runner.train()
     assert runner.iter == 3 and checked == ['train', 'val']
+
+
+def test_a_run_says_that_its_encoder_had_other_pictures(tmp_path, monkeypatch):
+    path, said = str(tmp_path / 'pretrained.pth'), []
+    preprocessor = dict(mean=[127.5] * 3, std=[127.5] * 3)
+    pretrained = snapshot(Config(dict(model=dict(data_preprocessor=preprocessor))))
+    torch.save(dict(meta=dict(training=pretrained), state_dict={}), path)
+    cfg = run_config(write_flowers(tmp_path / 'data'), 2, tmp_path / 'tuned')
+    cfg.model.backbone.init_cfg = dict(type='PretrainedEncoder', checkpoint=path)
+    runner = build_runner(cfg)
+    monkeypatch.setattr(runner.logger, 'warning', said.append)
+    check_before_training(runner, cfg)
+    (sentence,) = (text for text in said if 'normalised' in text)
+    assert 'by mean 127.5, 127.5, 127.5, std 127.5, 127.5, 127.5, found neither' in sentence
 
 
 def check_in_process(rank: int, folder: str, queue) -> None:
