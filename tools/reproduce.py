@@ -169,15 +169,14 @@ def say(text: str) -> None:
 
 
 def show_tables(args: argparse.Namespace, paths: Paths) -> None:
-    """The paper's numbers beside ours, and where ours come from."""
+    """The paper's numbers beside ours."""
     kept = records.read_records(paths)
     for table in catalogue.select(args.tables):
         print(f'\n{table.heading}')
         print(pages.numbers(table, kept))
         for line in pages.remarks(table, kept):
             print(line)
-        if lines := tables.provenance(table, kept):
-            print('\n' + as_text(tables.PROVENANCE, lines))
+    print(f'\nThe runs behind our numbers: {paths.results / "README.md"}')
 
 
 def record(paths: Paths) -> None:
