@@ -13,6 +13,8 @@ from ..encoder import tokens
 from .bootmae import BootMAE
 from .heads import patch_statistics
 
+GREY = 127  # what a masked patch is painted with
+
 
 class Reconstruction(NamedTuple):
     """Pictures of a batch, each uint8 RGB ``(B, H, W, 3)``.
@@ -52,13 +54,13 @@ def reconstruct(
     mean, std = patch_statistics(patches_BNCP, model.pixel_head.norm)
     pred_BNCP = tokens.gather(pred, restore_BN).view_as(patches_BNCP) * std + mean
     mask_BN = tokens.mask_from_ids(ids_masked_BM, patches_BNCP.shape[1])[:, :, None, None]
-    grey = torch.zeros_like(patches_BNCP)
+    grey_C1 = ((GREY - model.data_preprocessor.mean) / model.data_preprocessor.std).view(-1, 1)
     return Reconstruction(
         *(
             to_pictures(model, tokens.unpatchify(patches, model.grid))
             for patches in (
                 patches_BNCP,
-                torch.where(mask_BN, grey, patches_BNCP),
+                torch.where(mask_BN, grey_C1, patches_BNCP),
                 pred_BNCP,
                 torch.where(mask_BN, pred_BNCP, patches_BNCP),
             )

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from ..pretrain.masking import BlockwiseMasking, PatchMasking, RandomMasking
+from ..pretrain.reconstruct import GREY
 from .images import Picture, centre_crops
 from .painting import Figure
-
-GREY = 127  # what a masked patch is painted with
 
 
 def find_masking(transforms: Iterable) -> PatchMasking:
