@@ -33,16 +33,18 @@ def check_weights(case: Case) -> Iterator[Finding]:
 def check_normalisation(case: Case) -> Iterator[Finding]:
     """Whether the encoder gets pictures as in the run of this project that it is from."""
     path = _init_cfg(case).get('checkpoint')
-    if not path or _unfetched(path):
+    if not path or _is_unfetched(path):
         return
     try:
         settings = json.loads(read_meta(path).get('training', '{}'))
     except ValueError:  # weights without their run, or none at all, which is said elsewhere
         return
     before, now = _normalisation(settings), _normalisation(case.cfg)
+    if not before:
+        return
     if before == now:
         yield Finding('ok', f'Pictures are normalised as in the run that made {path}.')
-    elif before:
+    else:
         yield Finding(
             'warning',
             f'Expected pictures normalised as in the run that made {path}, by {_text(before)}, '
@@ -72,13 +74,17 @@ def _text(normalisation: tuple | None) -> str:
 
 def _unfetched(source: str) -> Finding | None:
     """A checkpoint on the web that training would fetch, which is left to it."""
-    if not is_address(source) or cached_path(source).is_file():
+    if not _is_unfetched(source):
         return None
     return Finding(
         'warning',
         f'{source} is there ({megabytes(announced_bytes(source))}) but not fetched, so whether it '
         f'fits is not known; training fetches it to {str(cached_path(source))!r}.',
     )
+
+
+def _is_unfetched(source: str) -> bool:
+    return is_address(source) and not cached_path(source).is_file()
 
 
 def check_encoder(case: Case, path: str, prefix: str | None) -> Finding:
