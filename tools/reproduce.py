@@ -3,8 +3,7 @@
 python tools/reproduce.py list 2                       the rows of Table 2 and their configs
 python tools/reproduce.py plan 2 --gpus 8              what is missing, its commands and cost
 python tools/reproduce.py run 2 --gpus 8               run what is missing, go on with what stopped
-python tools/reproduce.py run 2 --budget reduced       the same rows at the size of a demo, on CPUs
-python tools/reproduce.py run 2 --budget photos --data FOLDER      and on photographs of your own
+python tools/reproduce.py run 2 --budget photos --data FOLDER      the same rows, small, on CPUs
 python tools/reproduce.py run 2 --scripts jobs         write scripts for Slurm instead
 python tools/reproduce.py record                       keep the results of runs that are done
 python tools/reproduce.py table all                    the paper's numbers beside ours
@@ -16,7 +15,6 @@ import sys
 import time
 from pathlib import Path
 
-from bootmae_mm.data.synthetic import data_sets
 from bootmae_mm.engine.tables import as_text
 from bootmae_mm.studies.reproduction import (
     catalogue,
@@ -29,7 +27,7 @@ from bootmae_mm.studies.reproduction import (
     scripts,
     tables,
 )
-from bootmae_mm.studies.reproduction.runs import CARD, FULL, PHOTOS, REDUCED, SIZES, Paths, Run
+from bootmae_mm.studies.reproduction.runs import CARD, FULL, PHOTOS, SIZES, Paths, Run
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -80,7 +78,7 @@ def wanted_runs(args: argparse.Namespace) -> list[Run]:
     Raises:
         ValueError: If no row is left, or photographs are given that are none or that nothing needs.
     """
-    if args.data and args.budget not in photographs.BUDGETS:
+    if args.data and args.budget == FULL:
         raise ValueError(
             f'Expected --budget {PHOTOS} or {CARD} with --data, found {args.budget}; leave --data '
             'out.'
@@ -154,8 +152,6 @@ def run(args: argparse.Namespace, paths: Paths) -> int:
     if args.scripts:
         print(scripts.write_scripts(launching.missing(runs, paths), paths, args.gpus, args.scripts))
         return 0
-    if args.budget == REDUCED:
-        data_sets.draw(Path('data'), say)
     deadline = float('inf') if args.minutes is None else time.time() + 60 * args.minutes
     left = launching.run_missing(runs, paths, args.jobs, args.gpus, deadline, say)
     for open_run in left:

@@ -1,4 +1,4 @@
-"""The drawn data sets of the demo and of the reduced budget (``tools/reproduce.py``)."""
+"""The drawn data sets of the demo."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from .runs import FULL, SIZES, Run
+from .runs import Run
 
 
 class Metric(NamedTuple):
@@ -78,7 +78,6 @@ class Table(NamedTuple):
         rows: Its rows.
         note: What has to be said of it.
         beyond: Whether it is not the paper's.
-        budgets: Of a table beyond the paper, those whose numbers are shown.
     """
 
     name: str
@@ -87,7 +86,6 @@ class Table(NamedTuple):
     rows: tuple[Row, ...]
     note: str = ''
     beyond: bool = False
-    budgets: tuple[str, ...] = (FULL, *SIZES)
 
     @property
     def heading(self) -> str:

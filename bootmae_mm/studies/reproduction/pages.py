@@ -13,7 +13,6 @@ from .beyond import LENGTH
 from .catalogue import TABLES
 from .cells import Table
 from .launching import typed, with_origins
-from .photographs import BUDGETS
 from .records import read_records
 from .runs import KINDS, SIZES, Paths, is_pretraining
 
@@ -21,13 +20,13 @@ INTRODUCTION = """# The paper's tables, and ours
 
 ```bash
 python tools/reproduce.py plan 2    # the commands of Table 2 that are missing, and their cost
-python tools/reproduce.py run 2     # run them; --budget photos, reduced: smaller, on CPUs
+python tools/reproduce.py run 2     # run them; --budget photos: smaller, on CPUs
 python tools/reproduce.py pages     # write this page; do not edit it
 ```
 
 Ours come from the logs of runs: [commands and runs](../results/README.md). A dash: not run. In
-brackets: the paper quotes the number. "Photographs" and "drawn" pictures are 64 and 32 pixels small
-and so are the encoders: such numbers compare with each other only.
+brackets: the paper quotes the number. "Photographs" are 64 pixels small and so are the encoders:
+such numbers compare with each other only.
 
 ± is the standard deviation over as many seeds as stand in brackets; each pretrains anew. Pairs of
 rows are undecided where they are closer than twice the standard error of their difference.
@@ -106,8 +105,7 @@ def numbers(table: Table, records: tables.Records) -> str:
     """A table of the paper beside our numbers; of ours beyond it, our numbers of every budget."""
     if not table.beyond:
         return markdown(*shown(*tables.rows_of(table, records)))
-    columns = {b: name for b, name in tables.COLUMNS.items() if b in table.budgets}
-    found = {name: tables.scores_of(table, records, b) for b, name in columns.items()}
+    found = {name: tables.scores_of(table, records, b) for b, name in tables.COLUMNS.items()}
     made = {name: markdown(*cells) for name, cells in found.items() if cells[1]}
     parts = (f'{name.capitalize()}:\n\n{cells}' for name, cells in made.items())
     return '\n\n'.join(parts) or 'Not run.'
@@ -222,7 +220,7 @@ def write_pages(paths: Paths, check: bool, say: Callable[[str], None]) -> int:
 def draw_figures(paths: Paths, say: Callable[[str], None]) -> None:
     """The learning curves on photographs, of every budget that has some."""
     records = read_records(paths)
-    for budget in BUDGETS:
+    for budget in SIZES:
         if any(tables.ours(records, score, budget) for score in LENGTH.scores):
             file = paths.configs.parent / f'docs/figures/length_{budget}.png'
             figures.draw_length(LENGTH, records, budget, paths, file)

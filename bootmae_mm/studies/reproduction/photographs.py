@@ -1,10 +1,9 @@
-"""The photographs of two budgets, which a user has: three folders in the usual layouts."""
+"""The photographs of the smaller budgets, which a user has: three folders in the usual layouts."""
 
 from pathlib import Path
 
-from .runs import CARD, PHOTOS, Run
+from .runs import FULL, Run
 
-BUDGETS = (PHOTOS, CARD)
 PLACE = Path('data/photos')  # where configs/photos look for them
 FOLDERS = dict(seg='ade', det='coco')  # of a kind of run; the others take IMAGES
 IMAGES = 'imagenet'
@@ -47,7 +46,7 @@ def num_classes() -> int:
 def require_photographs(run: Run) -> None:
     """Raise ``ValueError`` if a run on photographs lacks its folder."""
     folder = PLACE / FOLDERS.get(run.kind, IMAGES)
-    if run.budget in BUDGETS and not folder.is_dir():
+    if run.budget != FULL and not folder.is_dir():
         raise ValueError(
             f'Expected the photographs of {run.name} in {folder}, found no such folder; see '
             'docs/reduced_study.md.'

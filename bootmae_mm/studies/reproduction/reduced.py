@@ -1,25 +1,24 @@
 """A row of the paper at a smaller size: the same row, everything about it smaller by one rule.
 
-================  =============================  =======================  =========================
-setting           full                           reduced                  photos
-================  =============================  =======================  =========================
-pictures          ImageNet, 224 pixels           8192 drawn ones, 32      50,000 photographs, 64
-patches           16 pixels, 14 × 14             4 pixels, 8 × 8          8 pixels, 8 × 8
-encoder           12 blocks of width 768         4 blocks of width 96     6 blocks of width 96
-decoders          width w, depth d               w · 96 / 768, d / 2      w · 96 / 768, d / 2
-context           block b of 12                  block b · 4 / 12         block b · 6 / 12
-normalised by     BootMAE 127.5, MAE ImageNet's  ImageNet's               ImageNet's
-masks             75 %                           75 %                     75 %
-epochs            E                              E · 4 / 300              E / 100
-batch             4096                           128                      32
-transfer          ImageNet, ADE20K, COCO         the same drawn pictures  a tenth of the labels,
-                                                                          and two sets of scenes
-================  =============================  =======================  =========================
+================  =============================  =========================
+setting           full                           photos
+================  =============================  =========================
+pictures          ImageNet, 224 pixels           50,000 photographs, 64
+patches           16 pixels, 14 × 14             8 pixels, 8 × 8
+encoder           12 blocks of width 768         6 blocks of width 96
+decoders          width w, depth d               w · 96 / 768, d / 2
+context           block b of 12                  block b · 6 / 12
+normalised by     BootMAE 127.5, MAE ImageNet's  ImageNet's
+masks             75 %                           75 %
+epochs            E                              E / 100
+batch             4096                           32
+transfer          ImageNet, ADE20K, COCO         a tenth of the labels,
+                                                 and two sets of scenes
+================  =============================  =========================
 
 What depends on the size alone (data, batch, rates, the teacher's decay, heads of dense tasks) is
-that of the templates ``configs/demo`` and ``configs/photos``; what makes the row is taken from its
-own config. ``configs/photos/card_*``, for a GPU, have 12 blocks of width 384 and
-E / 40 epochs.
+that of the templates ``configs/photos``; what makes the row is taken from its own config.
+``configs/photos/card_*``, for a GPU, have 12 blocks of width 384 and E / 40 epochs.
 """
 
 import copy
@@ -27,8 +26,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from .photographs import BUDGETS, FOLDERS, num_classes
-from .runs import SIZES, Paths, Run, load
+from .photographs import FOLDERS, num_classes
+from .runs import Paths, Run, load
 
 HEADS = 4  # of decoders
 
@@ -106,7 +105,7 @@ def pretraining(cfg: Config, full: Config, run: Run, paths: Paths) -> None:
         cfg.model.teacher.checkpoint = origin_checkpoint(run, paths)
     shrink_masks(cfg, full, grid)
     keep_hooks(cfg, full)
-    shrink_schedule(cfg, run.epochs(paths), SIZES[run.budget].proportional)
+    shrink_schedule(cfg, run.epochs(paths))
 
 
 def width_of(full: int, template: Config) -> int:
@@ -152,15 +151,11 @@ def keep_hooks(cfg: Config, full: Config) -> None:
     cfg.custom_hooks.update(dict.fromkeys(absent))
 
 
-def shrink_schedule(cfg: Config, epochs: int, proportional: bool) -> None:
+def shrink_schedule(cfg: Config, epochs: int) -> None:
     """The template's schedule over another number of epochs, on one process."""
     warm_up, cosine = cfg.param_scheduler
-    if proportional:
-        warm_up.end = cosine.begin = warm_up.end * epochs / cfg.train_cfg.max_epochs
+    warm_up.end = cosine.begin = warm_up.end * epochs / cfg.train_cfg.max_epochs
     cfg.train_cfg.max_epochs = cosine.end = epochs
-    teacher = cfg.custom_hooks.teacher
-    if teacher is not None and not proportional:
-        teacher.milestones = [(0, 0.99), (epochs / 2, 0.999)]
     cfg.train_dataloader.batch_size = cfg.train_dataloader.sampler.total_batch_size
     cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=1)
 
@@ -185,7 +180,7 @@ def transfer(cfg: Config, full: Config, run: Run, paths: Paths) -> None:
     decay = (full.optim_wrapper.get('paramwise_cfg') or {}).get('decay_embeddings')
     if decay is not None:
         cfg.optim_wrapper.paramwise_cfg.decay_embeddings = decay
-    if run.budget in BUDGETS and run.kind not in FOLDERS:
+    if run.kind not in FOLDERS:
         cfg.model.data_preprocessor.num_classes = cfg.model.head.num_classes = num_classes()
 
 

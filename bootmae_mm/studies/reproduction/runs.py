@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
-FULL, REDUCED, PHOTOS, CARD = 'full', 'reduced', 'photos', 'card'
+FULL, PHOTOS, CARD = 'full', 'photos', 'card'
 MODEL = re.compile(r'[a-z0-9]+_vit[bl]_')  # in the name of a config
 KINDS = ('pretrain', 'finetune', 'linear', 'seg', 'det')
 TEMPLATES = dict(zip(KINDS, ('pretrain', 'finetune', 'linear', 'segment', 'detect'), strict=True))
@@ -19,19 +19,13 @@ class Size(NamedTuple):
     Args:
         templates: How the paths below ``configs/`` begin of its configs, one of every kind of run.
         epochs: Epochs for one of the paper's.
-        proportional: Whether the warm-up is the template's share of the run, not its length.
     """
 
     templates: str
     epochs: float
-    proportional: bool
 
 
-SIZES = {
-    REDUCED: Size('demo/', 4 / 300, False),
-    PHOTOS: Size('photos/photos_', 1 / 100, True),
-    CARD: Size('photos/card_', 1 / 40, True),
-}
+SIZES = {PHOTOS: Size('photos/photos_', 1 / 100), CARD: Size('photos/card_', 1 / 40)}
 
 
 class Paths(NamedTuple):

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .cells import HOURS, SECONDS, SPEED_UP, Metric, Score, Table
-from .runs import CARD, FULL, PHOTOS, REDUCED, SIZES, Run
+from .runs import CARD, FULL, PHOTOS, SIZES, Run
 
 Records = Mapping[Run, dict]
 # What stands above our numbers.
-COLUMNS = {FULL: 'ours', CARD: 'photographs, GPU', PHOTOS: 'photographs', REDUCED: 'drawn'}
+COLUMNS = {FULL: 'ours', CARD: 'photographs, GPU', PHOTOS: 'photographs'}
 
 
 class Ours(NamedTuple):
