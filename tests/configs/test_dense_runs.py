@@ -1,9 +1,6 @@
 """UperNet and Mask R-CNN trained, validated and tested at a tiny size, from the real configs."""
 
 import json
-import os
-import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +16,7 @@ from bootmae_mm.engine.memory import checkpoint_blocks
 from bootmae_mm.engine.optim import AutocastOptimWrapper
 from bootmae_mm.engine.precision import FeatureAutocastOptimWrapper
 from tests.helpers.dense_data import BLOCKS, tiny_det, tiny_seg, write_ade20k, write_coco
-from tests.helpers.paths import ROOT
+from tests.helpers.launching import dist_train
 
 
 @pytest.fixture(scope='module')
@@ -242,9 +239,7 @@ def test_two_processes_on_cpus(kind, ade20k, coco, tmp_path):
     cfg.train_dataloader.batch_size = 2
     path = tmp_path / f'tiny_{kind}.py'
     cfg.dump(path)
-    env = {**os.environ, 'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}'}
-    command = [ROOT / 'tools/dist_train.sh', path, '2', '--work-dir', tmp_path / 'work']
-    result = subprocess.run(command, env=env, capture_output=True, text=True)
+    result = dist_train(path, 2, tmp_path, '--work-dir', tmp_path / 'work')
     assert result.returncode == 0, result.stderr[-6000:]
     (log,) = (tmp_path / 'work').glob('*/*.log')
     text = log.read_text()

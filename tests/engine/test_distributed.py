@@ -16,7 +16,7 @@ from mmengine.registry import HOOKS
 from bootmae_mm import checkpoint
 from bootmae_mm.engine.build import build_runner
 from tests.helpers.images import write_images
-from tests.helpers.paths import ROOT
+from tests.helpers.launching import dist_train
 from tests.helpers.runs import run_config
 from tests.helpers.samples import digest
 
@@ -68,10 +68,8 @@ def config_of(name: str, folder: Path, work_dir: Path):
 def launch(cfg, processes: int, folder: Path) -> None:
     """With the user's command, from another directory than the project's."""
     cfg.dump(str(folder / 'config.py'))
-    subprocess.run(
-        ['bash', str(ROOT / 'tools/dist_train.sh'), 'config.py', str(processes)],
-        cwd=folder, env={**os.environ, 'OMP_NUM_THREADS': '1'}, check=True, timeout=500,
-    )  # fmt: skip
+    result = dist_train('config.py', processes, folder)
+    assert result.returncode == 0, result.stderr[-6000:]
 
 
 @pytest.fixture(scope='module')

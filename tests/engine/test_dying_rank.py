@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import time
 from datetime import timedelta
 
@@ -19,7 +18,7 @@ from torch import distributed as dist
 from bootmae_mm.engine import distributed
 from bootmae_mm.engine.distributed import explain, join_over_gloo, report_failures
 from tests.helpers.images import write_images
-from tests.helpers.paths import ROOT
+from tests.helpers.launching import dist_train
 from tests.helpers.runs import run_config
 
 MINUTE = 60
@@ -86,11 +85,7 @@ def test_the_run_ends_within_a_minute_with_the_reason(way, words, tmp_path):
     cfg.custom_hooks.die = dict(type='Die', way=way, path=str(tmp_path / 'died'))
     cfg.custom_imports.imports.append('tests.engine.test_dying_rank')
     cfg.dump(str(tmp_path / 'config.py'))
-    result = subprocess.run(
-        ['bash', str(ROOT / 'tools/dist_train.sh'), 'config.py', '2'],
-        cwd=tmp_path, env={**os.environ, 'OMP_NUM_THREADS': '1'},
-        capture_output=True, text=True, timeout=500,
-    )  # fmt: skip
+    result = dist_train('config.py', 2, tmp_path)
     took = time.time() - float((tmp_path / 'died').read_text())
     assert result.returncode != 0
     assert took < MINUTE

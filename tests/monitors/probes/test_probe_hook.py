@@ -1,9 +1,7 @@
 """Probes inside a run: what they log, when they are due, and that training does not notice them."""
 
 import json
-import os
 import random
-import subprocess
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,8 +21,8 @@ from bootmae_mm.training import resume_if_possible
 from bootmae_mm.transfer.ridge import RIDGE
 from tests.helpers.health_runs import run
 from tests.helpers.images import write_images
+from tests.helpers.launching import dist_train
 from tests.helpers.models import build_tiny
-from tests.helpers.paths import ROOT
 from tests.helpers.probe_data import (
     CLASSES,
     image_hook,
@@ -491,10 +489,8 @@ def test_two_processes_train_on_as_without_probes(data, tmp_path):
         cfg = config(data, tmp_path / name, *probes, epochs=4)
         cfg.train_dataloader.update(batch_size=4, num_workers=1)
         cfg.dump(str(tmp_path / f'{name}.py'))
-        subprocess.run(
-            ['bash', str(ROOT / 'tools/dist_train.sh'), f'{name}.py', '2'],
-            cwd=tmp_path, env={**os.environ, 'OMP_NUM_THREADS': '1'}, check=True, timeout=500,
-        )  # fmt: skip
+        result = dist_train(f'{name}.py', 2, tmp_path)
+        assert result.returncode == 0, result.stderr[-6000:]
         finished.append(read_checkpoint(tmp_path / name / 'epoch_4.pth'))
     assert probes_logged(tmp_path / 'with')
     expected, found = finished

@@ -65,10 +65,15 @@ def paths(tmp_path) -> Paths:
     return Paths(ROOT / 'configs', tmp_path / 'work_dirs', tmp_path / 'results')
 
 
-@pytest.fixture
-def classes(tmp_path, monkeypatch) -> None:
-    """A working directory with photographs of three classes."""
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch) -> None:
+    """A working directory without photographs, whatever lies in the checkout."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def classes(elsewhere) -> None:
+    """A working directory with photographs of three classes."""
     train = photographs.PLACE / 'imagenet/train'
     for name in ('cat', 'dog', 'owl'):
         (train / name).mkdir(parents=True)
@@ -327,7 +332,7 @@ with open(folder.parent / 'order.txt', 'a') as order:
 
 
 @pytest.mark.parametrize('fails', ['nothing', 'pretrain'])
-def test_runs_are_launched_in_order_and_recorded(paths, tmp_path, monkeypatch, fails):
+def test_runs_are_launched_in_order_and_recorded(paths, classes, tmp_path, monkeypatch, fails):
     """With a program in place of training; a run whose origin failed is not started."""
     script = tmp_path / 'training.py'
     script.write_text(TRAINING)
@@ -802,6 +807,7 @@ def test_the_command_line(paths, monkeypatch, capsys, tmp_path, classes):
 
 def test_the_command_line_refuses_what_cannot_be(tmp_path, monkeypatch, capsys):
     tool = load_tool('reproduce')
+    monkeypatch.chdir(ROOT)
     for name in ('gpus', 'jobs'):
         with pytest.raises(SystemExit, match='2'):
             tool.main(['run', '2', f'--{name}', '0'])
@@ -815,8 +821,7 @@ def test_the_command_line_refuses_what_cannot_be(tmp_path, monkeypatch, capsys):
     assert f'found none in {tmp_path}; go to the root of a clone' in capsys.readouterr().err
 
 
-def test_scripts_can_be_submitted_from_anywhere(paths, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_scripts_can_be_submitted_from_anywhere(paths, tmp_path):
     scripts.write_scripts([PRETRAINING], paths, 8, Path('jobs'))
     submit = (tmp_path / 'jobs/submit.sh').read_text()
     assert f'--parsable {tmp_path}/jobs/bootmae_vitb_300e_seed0.sh)' in submit
