@@ -16,7 +16,7 @@ PACKAGE = ROOT / 'bootmae_mm'
 CORE = ('checkpoint', 'convert', 'data', 'encoder', 'engine', 'pretrain', 'transfer')
 AROUND_A_RUN = ('monitors', 'preflight', 'reports', 'visualization')
 APPLICATIONS = (
-    '__init__', '__main__', 'command_line', 'evaluation', 'registration', 'shipped', 'studies',
+    '__init__', '__main__', 'command_line', 'commands', 'evaluation', 'registration', 'shipped', 'studies',
     'training',
 )  # fmt: skip
 # What each wing imports; the applications may import all of them.

@@ -31,7 +31,8 @@ class ResumableRunner(Runner):
     - Weights are loaded completely or not at all, and no code in a file is run.
     - Schedules by epochs are turned into schedules by optimiser steps, not batches: they do not
       depend on how many batches are accumulated, and a run may go on with another number.
-    - The config kept in the work directory is that of the run: a start that is refused leaves it.
+    - The config kept in the work directory is that of the run: a start that is refused leaves it;
+      and a config that lies there itself stays as its user wrote it.
     - What is evaluated on is read to the last file, or not at all.
     - Custom hooks may have names as default hooks do, and any hook by name may be None: left out.
     """
@@ -56,6 +57,13 @@ class ResumableRunner(Runner):
     def dump_config(self) -> None:
         """Write the config into the work directory; to go on with a run, once that is allowed."""
         if not self._resume:
+            self._dump_config()
+
+    def _dump_config(self) -> None:
+        """Into a file of the config's name, but not over the file that the user wrote."""
+        written = self.cfg.filename and Path(self.cfg.filename)
+        kept = written and Path(self.work_dir, written.name)
+        if not (kept and kept.exists() and written.exists() and kept.samefile(written)):
             super().dump_config()
 
     def build_param_scheduler(self, scheduler):
@@ -147,7 +155,7 @@ class ResumableRunner(Runner):
         path = self._newest_checkpoint()
         if path is None:
             self.logger.info(f'Nothing to go on from in {self.work_dir}: a new run.')
-            super().dump_config()
+            self._dump_config()
             return
         self.resume(path)
 
@@ -171,7 +179,7 @@ class ResumableRunner(Runner):
         """
         meta = read_checkpoint(filename, mmap=True)['meta']
         self._check_settings(meta, filename)
-        super().dump_config()
+        self._dump_config()
         super().resume(filename, *args, **kwargs)
         self.train_loop._iter = meta['optimizer_steps'] * accumulated_batches(self)
         states = meta['random_states']

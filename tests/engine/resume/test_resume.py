@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 from bootmae_mm.checkpoint.reading import read_checkpoint
 from bootmae_mm.engine.build import build_runner
@@ -223,6 +224,21 @@ def test_a_run_of_listed_hooks_goes_on_with_named_ones(folder, uninterrupted):
     for part in ('state_dict', 'optimizer', 'param_schedulers'):
         assert_identical(expected[part], found[part], part)
     assert losses(expected) == losses(found)
+
+
+def test_a_config_in_the_work_dir_stays_as_it_was_written(folder):
+    """mmengine writes the whole config over it; when the run begins and when it goes on."""
+    path = folder / 'mine/mine.py'
+    path.parent.mkdir()
+    config(folder, 'mine').dump(path)
+    text = path.read_text() + '# why\n'
+    path.write_text(text)
+    for epochs in (1, 2):
+        cfg = Config.fromfile(path)
+        cfg.train_cfg.max_epochs, cfg.accept_changes = epochs, True
+        resume_if_possible(cfg)
+        build_runner(cfg).train()
+        assert path.read_text() == text
 
 
 class TestOtherSettings:
