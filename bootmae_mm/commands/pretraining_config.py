@@ -1,55 +1,19 @@
 """The config of a pretraining, as a document; and what decides it."""
 
-import shlex
-from datetime import date
-from pathlib import Path
 from typing import NamedTuple
 
 from .encoders import Encoder
+from .fitting import Fit
 from .machine import Machine
 from .pictures import Pictures
 from .recipe import ENOUGH_STEPS, LARGEST_BATCH, TEACHER_MEMORY, Recipe
 from .shapes import Arch, Shape
-from .writing import base, call, comment
+from .wish import Wish
+from .writing import call, comment, head
 
 BASE = 'pretrain/bootmae_vitb_800e'
 MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]  # of ImageNet
 CHECKPOINTS, PICTURES = 100, 16  # in a run
-
-
-class Wish(NamedTuple):
-    """What the user asks for; None where the command is to choose.
-
-    Attributes:
-        pictures: The folder.
-        out: Where the run is written.
-        arch: One of ``ARCHS``.
-        size: ``(height, width)`` of the input in pixels.
-        patch: Side of a patch in pixels.
-        epochs: Passes over the pictures.
-        hours: Instead: how long training may take.
-        start: A run to start from.
-    """
-
-    pictures: str
-    out: str
-    arch: str | None = None
-    size: tuple[int, int] | None = None
-    patch: int | None = None
-    epochs: int | None = None
-    hours: float | None = None
-    start: str | None = None
-
-    def command(self) -> str:
-        """As it is typed."""
-        size = self.size and f'{self.size[0]}x{self.size[1]}'
-        options = dict(
-            arch=self.arch, size=size, patch=self.patch, epochs=self.epochs, hours=self.hours,
-            out=self.out,
-        )  # fmt: skip
-        options['from'] = self.start
-        words = [f'--{name} {shlex.quote(str(v))}' for name, v in options.items() if v is not None]
-        return ' '.join(['python -m bootmae_mm pretrain', shlex.quote(self.pictures), *words])
 
 
 class Choice(NamedTuple):
@@ -62,9 +26,6 @@ class Choice(NamedTuple):
         arch: The encoder.
         shape: Of the input.
         recipe: Of the run.
-        processes: A power of two, so that they share the total batch: one for each GPU.
-        batch: Pictures of one GPU at a time.
-        workers: Processes per GPU that load pictures.
         start: The encoder to start from, if any.
     """
 
@@ -74,39 +35,17 @@ class Choice(NamedTuple):
     arch: Arch
     shape: Shape
     recipe: Recipe
-    processes: int
-    batch: int
-    workers: int
     start: Encoder | None
 
-    @property
-    def memory(self) -> int:
-        """Bytes for each process."""
-        memory = self.machine.memory
-        return memory if self.machine.gpus else memory // self.processes
 
-
-def config_text(wish: Wish, choice: Choice) -> str:
-    """The config of a run, with a reason for every number."""
-    parts = (head(wish, choice), length(choice), model(choice), data(choice), schedule(choice))
+def config_text(wish: Wish, choice: Choice, found: Fit | None = None) -> str:
+    """The config of a run, with a reason for every number; one to measure with until it is known
+    what fits."""
+    found_parts = data(choice, found), schedule(choice, found)
+    title = f'BootMAE on {choice.recipe.pictures:,} pictures'
+    folder = f'pictures = {str(choice.pictures.folder)!r}\n'
+    parts = (head(wish, title, BASE), folder, length(choice), model(choice), *found_parts)
     return '\n'.join(parts)
-
-
-def head(wish: Wish, choice: Choice) -> str:
-    """The docstring, the base and the folders."""
-    return f'''"""BootMAE on {choice.recipe.pictures:,} pictures, written on {date.today()} by
-
-    {wish.command()}
-
-Train      python -m bootmae_mm train THIS_FILE      (again: goes on where it stopped)
-Check      python -m bootmae_mm doctor THIS_FILE
-"""
-
-{base(BASE)}
-
-work_dir = {str(Path(wish.out).expanduser().absolute())!r}
-pictures = {str(choice.pictures.folder)!r}
-'''
 
 
 def length(choice: Choice) -> str:
@@ -163,13 +102,15 @@ def model(choice: Choice) -> str:
     return f'{why}\nmodel = dict(\n' + ''.join(f'    {line}\n' for line in lines) + ')\n'
 
 
-def data(choice: Choice) -> str:
+def data(choice: Choice, found: Fit | None) -> str:
     """Pipeline and loader."""
+    total, processes = choice.recipe.total_batch, found.processes if found else 1
+    batch, workers = (found.batch(total), found.workers) if found else (total, 0)
     shape, (rows, columns) = choice.shape, choice.shape.grid
     num_masked = round(0.75 * shape.patches)
     kind = 'BlockwiseMasking' if choice.recipe.as_in_paper else 'RandomMasking'
     loading = comment(
-        f'For {choice.processes} × {choice.machine.device}: as many pictures at a time as its',
+        f'For {processes} × {choice.machine.device}: as many pictures at a time as its',
         'memory takes, and as many loading processes as keep it busy.',
     )
     return f"""# 75 % of {rows} × {columns} = {shape.patches} patches are hidden.
@@ -178,9 +119,9 @@ train_pipeline[1].update(scale={shape.size})
 train_pipeline[2] = dict(type={kind!r}, grid={shape.grid}, num_masked={num_masked})
 {loading}
 train_dataloader = dict(
-    batch_size={choice.batch},
-    num_workers={choice.workers},
-    persistent_workers={choice.workers > 0},
+    batch_size={batch},
+    num_workers={workers},
+    persistent_workers={workers > 0},
     pin_memory={choice.machine.gpus > 0},
     sampler=dict(total_batch_size=total_batch_size),
     dataset=dict(data_root=pictures, pipeline=train_pipeline),
@@ -188,12 +129,10 @@ train_dataloader = dict(
 """
 
 
-def schedule(choice: Choice) -> str:
+def schedule(choice: Choice, found: Fit | None) -> str:
     """Optimiser, schedules, teacher, checkpoints."""
     epochs = choice.recipe.epochs
-    waiting = (
-        '' if choice.workers else '    data_wait=None,  # it loads its own pictures\n'
-    )
+    waiting = '' if found and found.workers else '    data_wait=None,  # it loads them itself\n'
     teacher = comment(
         'The teacher remembers a tenth of the share of the run that the paper lets it, as a slower',
         'one falls behind in few steps; the feature loss grows over a quarter, as in the paper.',

@@ -45,8 +45,7 @@ class Recipe(NamedTuple):
     @property
     def warm_up(self) -> float:
         """Epochs of the warm-up: a 20th of the run, and a step at least."""
-        steps = max(1, round(self.steps * WARM_UP))
-        return math.ceil(steps / self.epoch_steps * 1e4) / 1e4  # so that none is lost by rounding
+        return warm_up(self.steps, self.epoch_steps, WARM_UP)
 
     @property
     def as_in_paper(self) -> bool:
@@ -86,6 +85,11 @@ def total_batch(pictures: int, epochs: int) -> int:
 def power_of_two(number: int) -> int:
     """The largest one that is at most ``number``, which is at least 1."""
     return 2 ** (number.bit_length() - 1)
+
+
+def warm_up(steps: int, epoch_steps: int, share: float) -> float:
+    """Epochs of a share of a run, and a step at least, which rounding must not take away."""
+    return math.ceil(max(1, round(steps * share)) / epoch_steps * 1e4) / 1e4
 
 
 def learning_rate(batch: int, width: int) -> float:

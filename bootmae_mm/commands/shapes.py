@@ -36,7 +36,21 @@ ARCHS = {
     'huge': Arch('huge', 1280, dict(embed_dims=512, depth=2), dict(depth=2)),
 }
 LARGE_PICTURES = 128  # short side from which on pictures are taken at 224 pixels
-PATCHES = (8, 14, 16)
+
+
+def arch_of(backbone: str | dict) -> tuple[str, Arch]:
+    """One of ``ARCHS`` by a config's ``arch``, with its name.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    for name, arch in ARCHS.items():
+        if arch.backbone == backbone:
+            return name, arch
+    raise ValueError(
+        f'Expected an encoder of one of the sizes {", ".join(ARCHS)}, found {backbone}; write a '
+        'config for it, as docs/quick_start.md does.'
+    )
 
 
 class Shape(NamedTuple):
@@ -88,3 +102,8 @@ def choose_shape(
             f'{size[0]} × {size[1]}; take --size {height}x{width} or another --patch.'
         )
     return shape
+
+
+def pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    """``(height, width)`` of a config's size."""
+    return (size, size) if isinstance(size, int) else tuple(size)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..reports.run.scalars import read_scalars
 from .tools import Say, environment, training_command
 
 STOPPED = 99  # exit status of a run that a signal stopped, with a checkpoint
@@ -23,7 +24,7 @@ UNTOLD = ('"FileClient"', '"HardDiskBackend"')  # of every run, about mmengine i
 TIMES = ('data_time', 'time', 'eta')
 
 
-class Progress:
+class Digest:
     """Shows of a run's output the steps, ever more rarely, all scores, and warnings and errors of
     each kind once.
 
@@ -60,13 +61,16 @@ class Progress:
 
 
 def train(config: Path, processes: int, say: Say) -> int:
-    """Train as a config in its ``work_dir`` says, or go on; returns the exit status.
+    """Train as a config in its ``work_dir`` says, or go on; returns the exit status, 0 or 99.
 
     A signal to this process is passed on: the run writes a checkpoint and ends.
+
+    Raises:
+        RuntimeError: If training fails.
     """
     command = training_command(config, processes)
     say(f'$ {shlex.join(command)}')
-    progress, last = Progress(say), deque(maxlen=20)
+    digest, last = Digest(say), deque(maxlen=20)
     with open(config.parent / PRINTED, 'a', encoding='utf-8') as printed:
         process = subprocess.Popen(
             command, env=environment(), text=True, errors='replace', start_new_session=True,
@@ -76,10 +80,11 @@ def train(config: Path, processes: int, say: Say) -> int:
             for line in process.stdout:
                 printed.write(line)
                 last.append(line.rstrip())
-                progress(line.rstrip())
+                digest(line.rstrip())
             status = process.wait()
     if status not in (0, STOPPED):
-        say('\n'.join([*last, f'Ended with status {status}; more in {printed.name}.']))
+        say('\n'.join(last))
+        raise RuntimeError(f'Training ended with status {status}, see {printed.name}.')
     return status
 
 
@@ -99,3 +104,12 @@ def passed_on(process: subprocess.Popen) -> Iterator[None]:
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
+
+
+def scores(work_dir: Path) -> dict[str, float]:
+    """Of the last validation of the newest start, by mmengine's names."""
+    logged = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    rows = read_scalars(logged[-1]).rows if logged else ()
+    validated = [row.values for row in rows if row.kind == 'val']
+    last = validated[-1] if validated else {}
+    return {name: value for name, value in last.items() if name not in TIMES}

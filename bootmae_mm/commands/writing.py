@@ -2,9 +2,11 @@
 
 import textwrap
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 from .. import shipped
+from .wish import Wish
 
 WIDTH = 100
 
@@ -22,9 +24,27 @@ def call(settings: Mapping[str, object]) -> str:
     return f'dict({", ".join(f"{name}={value!r}" for name, value in settings.items())})'
 
 
-def base(name: str) -> str:
-    """The line that inherits from a config of ours, such as ``pretrain/bootmae_vitb_800e``."""
-    return f'_base_ = [{str(shipped.folder() / "configs" / name)!r}]'.replace("']", ".py']")
+def head(wish: Wish, title: str, base: str) -> str:
+    """The docstring, the base and the folder of a config.
+
+    Args:
+        wish: The command that writes it.
+        title: What the config is of.
+        base: Name of the config of ours that it inherits from, as ``pretrain/bootmae_vitb_800e``.
+    """
+    path = shipped.folder() / f'configs/{base}.py'
+    return f'''"""{title}, written on {date.today()} by
+
+    {wish.command()}
+
+Train      python -m bootmae_mm train THIS_FILE      (again: goes on where it stopped)
+Check      python -m bootmae_mm doctor THIS_FILE
+"""
+
+_base_ = [{str(path)!r}]
+
+work_dir = {str(wish.config.parent)!r}
+'''
 
 
 def write_config(path: Path, text: str) -> None:

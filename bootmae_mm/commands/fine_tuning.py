@@ -1,0 +1,87 @@
+"""``python -m bootmae_mm finetune CLASSES --from RUN``: a classifier of one's own classes."""
+
+from pathlib import Path
+
+from ..data.files import some
+from .class_folders import look_at_classes
+from .encoders import find_encoder
+from .fine_tuning_config import Choice, config_text
+from .fitting import Fit, fitted
+from .labelled_recipe import FINE_TUNING, labelled_recipe
+from .machine import Machine
+from .running import Run, run
+from .shapes import arch_of
+from .tools import Say
+from .wish import Wish
+from .writing import write_config
+
+HOURS_ON_CPU = 0.5
+
+
+def finetune(
+    classes: str,
+    start: str,
+    out: str | None = None,
+    say: Say = print,
+    dry_run: bool = False,
+    **options: object,
+) -> Run:
+    """Fine-tune a pretrained encoder to tell the classes of pictures; called again, go on.
+
+    Args:
+        classes: A folder with ``train/<class>`` and ``val/<class>``, or ``<class>``, of which a
+            fifth is held out.
+        start: The run to start from, or one of its checkpoints.
+        out: Where the run is written; by default beside ``start``.
+        say: Told what is going on, a line at a time.
+        dry_run: Write the config and have it checked, no more.
+        **options: ``epochs`` or ``hours``.
+
+    Raises:
+        ValueError: If the pictures or the options do not make a run, or ``out`` holds another.
+        RuntimeError: If training fails.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    out = out or beside(start, 'finetune')
+    wish = Wish('finetune', str(classes), out, {'from': start, **given})
+    return run(wish, begin, say, dry_run)
+
+
+def beside(start: str, task: str) -> str:
+    """The default folder of a run that starts from another."""
+    path = Path(start)
+    return f'{path.parent if path.suffix else path}_{task}'
+
+
+def begin(wish: Wish, machine: Machine, say: Say) -> None:
+    """Look, choose, measure, write, and say what will happen."""
+    encoder, classes = find_encoder(wish.options['from']), look_at_classes(wish.data)
+    _, arch = arch_of(encoder.backbone['arch'])
+    train, val = classes.counts
+    held_out = ', a fifth held out' if classes.lists else ''
+    say(f'pictures   {train:,} to train on, {val:,} to validate on{held_out}: {classes.root}')
+    say(f'classes    {len(classes.names):,}: {some(classes.names)}')
+
+    def choose(epochs: int | None) -> Choice:
+        recipe = labelled_recipe(FINE_TUNING, train, epochs, arch.width)
+        return Choice(encoder, classes, recipe, machine)
+
+    for name, lines in zip(('train', 'val'), classes.lists or (), strict=False):
+        write_config(wish.config.with_name(f'{name}.txt'), '\n'.join(lines) + '\n')
+    choice, found = fitted(wish, machine, choose, config_text, HOURS_ON_CPU, say)
+    for line in told(choice, found, wish):
+        say(line)
+
+
+def told(choice: Choice, found: Fit, wish: Wish) -> list[str]:
+    """What will happen, in some ten lines."""
+    recipe, name = choice.recipe, arch_of(choice.encoder.backbone['arch'])[0]
+    seen = recipe.epochs * recipe.pictures
+    return [
+        f'model      ViT {name} from {choice.encoder.checkpoint}',
+        f'length     {recipe.epochs:,} epochs × {recipe.epoch_steps:,} = {recipe.steps:,} steps of '
+        f'{recipe.total_batch:,} pictures, rate {recipe.rate:g}',
+        *found.told(seen, found.batch(recipe.total_batch)),
+        f'config     {wish.config}: every number, and why; change what you like',
+        f'afterwards python -m bootmae_mm test {wish.config} CHECKPOINT --show-dir PICTURES',
+    ]
