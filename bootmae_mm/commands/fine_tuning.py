@@ -1,21 +1,18 @@
 """``python -m bootmae_mm finetune CLASSES --from RUN``: a classifier of one's own classes."""
 
-from pathlib import Path
-
 from ..data.files import some
 from .class_folders import look_at_classes
 from .encoders import find_encoder
 from .fine_tuning_config import Choice, config_text
-from .fitting import Fit, fitted
+from .fitting import fitted
+from .labelled import HOURS_ON_CPU, told, transfer
 from .labelled_recipe import FINE_TUNING, labelled_recipe
 from .machine import Machine
-from .running import Run, run
+from .running import Run
 from .shapes import arch_of
 from .tools import Say
 from .wish import Wish
 from .writing import write_config
-
-HOURS_ON_CPU = 0.5
 
 
 def finetune(
@@ -41,16 +38,7 @@ def finetune(
         ValueError: If the pictures or the options do not make a run, or ``out`` holds another.
         RuntimeError: If training fails.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    out = out or beside(start, 'finetune')
-    wish = Wish('finetune', str(classes), out, {'from': start, **given})
-    return run(wish, begin, say, dry_run)
-
-
-def beside(start: str, task: str) -> str:
-    """The default folder of a run that starts from another."""
-    path = Path(start)
-    return f'{path.parent if path.suffix else path}_{task}'
+    return transfer('finetune', classes, start, out, begin, say, dry_run, options)
 
 
 def begin(wish: Wish, machine: Machine, say: Say) -> None:
@@ -71,17 +59,3 @@ def begin(wish: Wish, machine: Machine, say: Say) -> None:
     choice, found = fitted(wish, machine, choose, config_text, HOURS_ON_CPU, say)
     for line in told(choice, found, wish):
         say(line)
-
-
-def told(choice: Choice, found: Fit, wish: Wish) -> list[str]:
-    """What will happen, in some ten lines."""
-    recipe, name = choice.recipe, arch_of(choice.encoder.backbone['arch'])[0]
-    seen = recipe.epochs * recipe.pictures
-    return [
-        f'model      ViT {name} from {choice.encoder.checkpoint}',
-        f'length     {recipe.epochs:,} epochs × {recipe.epoch_steps:,} = {recipe.steps:,} steps of '
-        f'{recipe.total_batch:,} pictures, rate {recipe.rate:g}',
-        *found.told(seen, found.batch(recipe.total_batch)),
-        f'config     {wish.config}: every number, and why; change what you like',
-        f'afterwards python -m bootmae_mm test {wish.config} CHECKPOINT --show-dir PICTURES',
-    ]

@@ -6,14 +6,14 @@ from typing import NamedTuple
 from .class_folders import ClassFolders
 from .encoders import Encoder
 from .fitting import Fit
+from .labelled import SMALL, encoder_lines
 from .labelled_recipe import LabelledRecipe
 from .machine import Machine
 from .shapes import arch_of, pair
 from .wish import Wish
-from .writing import call, comment, head
+from .writing import comment, head, listed
 
 SMALL_BASE, BASE = 'photos/photos_finetune', 'finetune/bootmae_vitb_finetune_100e'
-SMALL = 'mini'
 AVERAGED = 0.08  # of the run that the averaged weights remember: 5,000 of the paper's 62,400 steps
 VALIDATIONS = 20  # in a run
 TEST_SIDE = 256 / 224  # of a picture's short side, of which the middle is taken
@@ -59,7 +59,7 @@ def length(choice: Choice, small: bool) -> str:
     return f"""{steps}
 total_batch_size = {recipe.total_batch}
 max_epochs = {recipe.epochs}
-warmup_epochs = {recipe.warm_up:g}  # a fifth, as in the paper
+warmup_epochs = {recipe.warm_up(1 / 5):g}  # a fifth, as in the paper
 {rate}
 lr = {recipe.rate:g}
 """
@@ -68,10 +68,7 @@ lr = {recipe.rate:g}
 def model(choice: Choice) -> str:
     """Encoder and head."""
     encoder, (_, arch) = choice.encoder, arch_of(choice.encoder.backbone['arch'])
-    settings = arch.backbone
-    shown = call(dict(_delete_=True, **settings)) if isinstance(settings, dict) else repr(settings)
     return f"""# The encoder and its input, as they were pretrained.
-start = {str(encoder.checkpoint)!r}
 num_classes = {len(choice.classes.names)}
 model = dict(
     data_preprocessor=dict(
@@ -80,10 +77,7 @@ model = dict(
         std={encoder.std},
     ),
     backbone=dict(
-        arch={shown},
-        img_size={encoder.backbone['img_size']},
-        patch_size={encoder.backbone['patch_size']},
-        init_cfg=dict(type='PretrainedEncoder', checkpoint=start),
+{encoder_lines(encoder)}
     ),
     head=dict(num_classes=num_classes, in_channels={arch.width}),
 )
@@ -99,7 +93,7 @@ def data(choice: Choice, found: Fit | None, folder: Path) -> str:
         dict(data_prefix=prefix, ann_file=str(folder / f'{name}.txt') if classes.lists else '')
         for name, prefix in zip(('train', 'val'), classes.folders, strict=True)
     )
-    return f"""classes = {classes.names!r}
+    return f"""{listed('classes', classes.names)}
 dataset = dict(data_root={str(classes.root)!r}, split='', classes=classes)
 train_pipeline = _base_.train_dataloader.dataset.pipeline
 train_pipeline[1].update(scale={(width, height)})

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from .recipe import PAPER_WIDTH, power_of_two, warm_up
 
 SMALLEST_BATCH = 16
+MOST_EPOCHS = 500  # of few pictures
 
 
 class Task(NamedTuple):
@@ -16,7 +17,7 @@ class Task(NamedTuple):
         epochs: Passes over the pictures.
         batch: Pictures of a step, at which ``rate`` holds.
         rate: Learning rate of ViT-B.
-        steps: In a shorter run the batch is made smaller, down to 16, to have so many.
+        steps: A shorter run has a smaller batch, down to 16, and then more epochs, to have so many.
         by_width: Whether narrower encoders have a larger rate, in proportion. So it is in the
             study on photographs where most of what is trained is new (3e-3 and 2e-3 for width 96),
             not in fine-tuning (1e-3).
@@ -31,7 +32,7 @@ class Task(NamedTuple):
 
 FINE_TUNING = Task(epochs=100, batch=2048, rate=5e-3, steps=2000, by_width=False)
 # 160,000 × 16 / 20,210 pictures = 126 epochs
-SEGMENTATION = Task(epochs=126, batch=16, rate=4e-4, steps=0, by_width=True)
+SEGMENTATION = Task(epochs=126, batch=16, rate=4e-4, steps=2000, by_width=True)
 DETECTION = Task(epochs=12, batch=16, rate=4e-4, steps=2000, by_width=True)
 
 
@@ -60,10 +61,9 @@ class LabelledRecipe(NamedTuple):
         """Of the run."""
         return self.epochs * self.epoch_steps
 
-    @property
-    def warm_up(self) -> float:
-        """Epochs of the warm-up in fine-tuning: a fifth of the run, and a step at least."""
-        return warm_up(self.steps, self.epoch_steps, 1 / 5)
+    def warm_up(self, share: float) -> float:
+        """Epochs of so much of the run, and a step at least."""
+        return warm_up(self.steps, self.epoch_steps, share)
 
 
 def labelled_recipe(task: Task, pictures: int, epochs: int | None, width: int) -> LabelledRecipe:
@@ -72,13 +72,14 @@ def labelled_recipe(task: Task, pictures: int, epochs: int | None, width: int) -
     Args:
         task: The recipe of ours.
         pictures: Of the training set.
-        epochs: Passes; None for the recipe's.
+        epochs: Passes; None for the recipe's, or more to have its steps.
         width: Of the encoder.
     """
-    epochs = epochs or task.epochs
     batch = min(task.batch, power_of_two(pictures))
-    while batch > SMALLEST_BATCH and pictures // batch * epochs < task.steps:
+    while batch > SMALLEST_BATCH and pictures // batch * (epochs or task.epochs) < task.steps:
         batch //= 2
+    enough = -(-task.steps // (pictures // batch))
+    epochs = epochs or max(task.epochs, min(enough, MOST_EPOCHS))
     rate = task.rate * math.sqrt(batch / task.batch)
     rate *= max(1.0, PAPER_WIDTH / width) if task.by_width else 1.0
     return LabelledRecipe(pictures, epochs, batch, float(f'{rate:.2g}'))

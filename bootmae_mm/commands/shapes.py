@@ -53,6 +53,12 @@ def arch_of(backbone: str | dict) -> tuple[str, Arch]:
     )
 
 
+def depth_of(backbone: str | dict) -> int:
+    """Blocks of one of ``ARCHS``."""
+    deep = dict(small=12, base=12, large=24, huge=32)
+    return backbone['num_layers'] if isinstance(backbone, dict) else deep[backbone]
+
+
 class Shape(NamedTuple):
     """Size of the input and of its patches, in pixels.
 

@@ -20,7 +20,9 @@ STEP = re.compile(r'(?P<what>Epoch|Iter)\(train\)\s+\[\s*(?P<done>\d+)(?:\]\[\s*
 SCORES = re.compile(r'(?:Epoch|Iter)\(val\).*?\[\s*(\d+)/\1\]\s+(?P<scores>.*)')
 ALARM = re.compile(r' - (WARNING|ERROR) - (?P<text>.*)')
 VALUE = re.compile(r'(\S+): +(\S+)')
-UNTOLD = ('"FileClient"', '"HardDiskBackend"')  # of every run, about mmengine itself
+UNTOLD = (  # of every run, and about mmengine itself
+    '"FileClient"', '"HardDiskBackend"', 'The prefix is not set in metric class',
+)  # fmt: skip
 TIMES = ('data_time', 'time', 'eta')
 
 

@@ -24,6 +24,16 @@ def call(settings: Mapping[str, object]) -> str:
     return f'dict({", ".join(f"{name}={value!r}" for name, value in settings.items())})'
 
 
+def listed(name: str, values: list[str]) -> str:
+    """A variable with a list of texts, in as many lines as it takes."""
+    flat = ', '.join(map(repr, values))
+    lines = textwrap.fill(
+        flat, WIDTH, initial_indent='    ', subsequent_indent='    ', break_on_hyphens=False,
+        break_long_words=False,
+    )  # fmt: skip
+    return f'{name} = [{flat}]' if len(flat) < WIDTH - 20 else f'{name} = [\n{lines},\n]'
+
+
 def head(wish: Wish, title: str, base: str) -> str:
     """The docstring, the base and the folder of a config.
 

@@ -1,0 +1,68 @@
+"""What the commands that start from a pretrained encoder have in common."""
+
+from pathlib import Path
+from typing import Protocol
+
+from .encoders import Encoder
+from .fitting import Fit
+from .labelled_recipe import LabelledRecipe
+from .running import Begin, Run, run
+from .shapes import arch_of
+from .tools import Say
+from .wish import Wish
+from .writing import call
+
+SMALL = 'mini'  # the encoder of the study on photographs, whose small heads it gets
+HOURS_ON_CPU = 0.5
+
+
+class Choice(Protocol):
+    """What a command chose: from which encoder, by which recipe."""
+
+    encoder: Encoder
+    recipe: LabelledRecipe
+
+
+def transfer(
+    name: str,
+    data: str,
+    start: str,
+    out: str | None,
+    begin: Begin,
+    say: Say,
+    dry_run: bool,
+    options: dict[str, object],
+) -> Run:
+    """Run a command that starts from a run; its own folder is by default beside that one."""
+    path = Path(start)
+    out = out or f'{path.parent if path.suffix else path}_{name}'
+    given = {option: value for option, value in options.items() if value is not None}
+    return run(Wish(name, str(data), str(out), {'from': start, **given}), begin, say, dry_run)
+
+
+def told(choice: Choice, found: Fit, wish: Wish, unit: str = 'steps') -> list[str]:
+    """What will happen, in some eight lines."""
+    recipe, (name, _) = choice.recipe, arch_of(choice.encoder.backbone['arch'])
+    seen = recipe.epochs * recipe.pictures
+    return [
+        f'model      ViT {name} from {choice.encoder.checkpoint}',
+        f'length     {recipe.epochs:,} epochs of {recipe.pictures:,} pictures: '
+        f'{recipe.steps:,} {unit} of {recipe.total_batch:,}, rate {recipe.rate:g}',
+        *found.told(seen, found.batch(recipe.total_batch)),
+        f'config     {wish.config}: every number, and why; change what you like',
+        f'afterwards python -m bootmae_mm test {wish.config} CHECKPOINT --show-dir PICTURES',
+    ]
+
+
+def encoder_lines(encoder: Encoder, *more: str) -> str:
+    """The encoder's settings and its weights, as lines within ``backbone=dict(…)``."""
+    arch = encoder.backbone['arch']
+    shown = call(dict(_delete_=True, **arch)) if isinstance(arch, dict) else repr(arch)
+    lines = [
+        f'arch={shown},',
+        f'img_size={encoder.backbone["img_size"]},',
+        f'patch_size={encoder.backbone["patch_size"]},',
+        *more,
+        f"init_cfg=dict(type='PretrainedEncoder', checkpoint={str(encoder.checkpoint)!r}),",
+    ]
+    return '\n'.join(f'        {line}' for line in lines)
