@@ -31,7 +31,7 @@ class Pace:
         self.done = done
         if self.first is None:
             self.first = (now, done) if grown else None
-        elif now - self.said >= self.seconds and done > self.first[1]:
+        elif now - self.said >= self.seconds and self.first[1] < done < self.total:
             rate = (done - self.first[1]) / (now - self.first[0])
             self.say(
                 f'{done:,} of {self.total:,} {self.what}, {rate:.3g} a second, about '
