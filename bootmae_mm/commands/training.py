@@ -23,7 +23,7 @@ VALUE = re.compile(r'(\S+): +(\S+)')
 UNTOLD = (  # of every run, and about mmengine itself
     '"FileClient"', '"HardDiskBackend"', 'The prefix is not set in metric class',
 )  # fmt: skip
-TIMES = ('data_time', 'time', 'eta')
+TIMES = ('data_time', 'time', 'eta', 'step')
 
 
 class Digest:
@@ -73,7 +73,7 @@ def train(config: Path, processes: int, say: Say) -> int:
     command = training_command(config, processes)
     say(f'$ {shlex.join(command)}')
     digest, last = Digest(say), deque(maxlen=20)
-    with open(config.parent / PRINTED, 'a', encoding='utf-8') as printed:
+    with open(config.parent / PRINTED, 'a', buffering=1, encoding='utf-8') as printed:
         process = subprocess.Popen(
             command, env=environment(), text=True, errors='replace', start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
