@@ -9,6 +9,7 @@ import pytest
 from tests.helpers.paths import PAGES, ROOT
 
 PROGRAM = re.compile(r'\b(?:tools|benchmarks)/[\w/]+\.(?:py|sh)\b')
+MODULE = re.compile(r'\bpython -m bootmae_mm (?!where)([a-z]+)')
 OPTION = re.compile(r'(?<![\w-])--[a-z][a-z-]*')
 FILE = re.compile(r'(?<![\w./])(?:configs|tests|tools|benchmarks|requirements)/[\w./-]*\.\w+')
 SUBCOMMANDS = {
@@ -23,6 +24,7 @@ def commands(page: str) -> list[str]:
     indented = re.findall(r'^    \S.*', page, re.MULTILINE)
     inline = re.findall(r'(?<!`)`([^`\n]+)`(?!`)', page)
     joined = '\n'.join([*fenced, *indented, *inline]).replace('\\\n', ' ')
+    joined = MODULE.sub(r'tools/\1.py', joined)
     return [line.partition('  #')[0] for line in joined.splitlines()]
 
 
