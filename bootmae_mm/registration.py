@@ -30,6 +30,7 @@ MODULES = (
     'engine.resume.runner',
     'engine.resume.stopping',
     'engine.total_batch',
+    'engine.trackers',
     'engine.warm_up',
     'monitors.data_wait',
     'monitors.health.hook',

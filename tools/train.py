@@ -29,6 +29,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='go on although settings were changed that change the result',
     )
+    parser.add_argument(
+        '--tracker',
+        nargs='+',
+        default=[],
+        choices=['tensorboard', 'wandb', 'mlflow'],
+        help='where to log to, beside the work directory',
+    )
     return parser.parse_args(argv)
 
 
@@ -37,11 +44,13 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     # Late, since these take seconds to import: a wrong option is told at once.
     from bootmae_mm.engine.distributed import report_failures
+    from bootmae_mm.engine.trackers import use_trackers
     from bootmae_mm.training import resume_if_possible, train
 
     with report_failures(), command_line.user_errors(args.launcher):
         cfg = command_line.load_config(args)
         cfg.accept_changes = args.accept_changes
+        use_trackers(cfg, args.tracker)
         resume_if_possible(cfg, args.resume)
         train(cfg)
 
