@@ -1,6 +1,8 @@
 # `make` lists the targets.
 PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 TORCH_INDEX ?=
+MMCV_LINKS ?=
+PRETRAIN_ONLY ?=
 DATA ?=
 BENCH ?=
 
@@ -12,7 +14,8 @@ PYTEST := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV_PYTHON) -m pytest -n aut
 .PHONY: help setup env demo bench test test-long docs lint format clean clean-env
 
 help:
-	@echo 'make setup      create .venv (options: PYTHON=python3.12, TORCH_INDEX=<index of CPU wheels>)'
+	@echo 'make setup      create .venv (options: PYTHON=python3.12, TORCH_INDEX=<index of CPU wheels>,'
+	@echo '                MMCV_LINKS=<page of wheels>, PRETRAIN_ONLY=1)'
 	@echo 'make demo       pretrain a small BootMAE and report what it learned (option: DATA=<folder>)'
 	@echo 'make bench      measure speed and memory of pretraining here (option: BENCH="--quick")'
 	@echo 'make test       run the tests; make test-long runs those that take minutes'
@@ -29,7 +32,8 @@ setup: env
 env:
 	@command -v $(PYTHON) >/dev/null || { echo \
 		'Set-up failed: there is no $(PYTHON) here: name a Python 3.10 to 3.12 with PYTHON=<path>.' >&2; exit 1; }
-	@$(PYTHON) tools/setup_env.py --torch-index '$(TORCH_INDEX)'
+	@$(PYTHON) tools/setup_env.py --torch-index '$(TORCH_INDEX)' --mmcv-links '$(MMCV_LINKS)' \
+		--pretrain-only '$(PRETRAIN_ONLY)'
 
 demo: env
 	$(VENV_PYTHON) tools/demo.py $(if $(value DATA),--data=$(call as_typed,DATA))

@@ -31,6 +31,7 @@ CHEAP_FLAGS = {'CFLAGS': '-O1 -g0', 'CXXFLAGS': '-O1 -g0'}
 GIB_PER_COMPILER = 2
 SECONDS_BETWEEN_LINES = 15
 IMPORTS = 'import mmcv.ops, mmpretrain, mmseg, mmdet, bootmae_mm'
+PRETRAIN_IMPORTS = 'import mmpretrain, bootmae_mm.registration'
 NOT_INSTALLED = (
     'the packages could not be installed (see above): check that this machine reaches a package '
     "index; one that is not PyPI has to be in pip's settings and, for uv, in UV_DEFAULT_INDEX."
@@ -49,12 +50,18 @@ def main():
     """Bring `.venv` up to date, or say in one sentence why that cannot be."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--torch-index', default='', help='index for torch and torchvision')
-    torch_index = parser.parse_args().torch_index
+    parser.add_argument('--mmcv-links', default='', help='page of ready wheels of onedl-mmcv')
+    parser.add_argument(
+        '--pretrain-only', default='', help='1: no segmentation and detection, nothing to compile'
+    )
+    args = parser.parse_args()
+    torch_index, pretrain_only = args.torch_index, args.pretrain_only not in ('', '0')
     os.chdir(str(Path(__file__).resolve().parent.parent))
     try:
         check_python(sys.version_info[:2])
-        if not is_up_to_date(torch_index):
-            set_up(torch_index or read_stamp().get('torch_index', ''))
+        if not is_up_to_date(torch_index, pretrain_only):
+            torch_index = torch_index or read_stamp().get('torch_index', '')
+            set_up(torch_index, args.mmcv_links, pretrain_only)
     except KeyboardInterrupt:
         sys.exit('\nSet-up interrupted; run the same command again to go on.')
 
@@ -69,13 +76,15 @@ def check_python(version):
         fail(f".venv has {found[0]}, PYTHON is {name}: run 'make clean-env' first.")
 
 
-def is_up_to_date(torch_index):
-    """Whether a finished set-up of the present requirements is there."""
+def is_up_to_date(torch_index, pretrain_only=False):
+    """Whether a finished set-up of the present requirements is there; a whole one has what
+    pretraining needs."""
     stamp = read_stamp()
     if torch_index and stamp and torch_index != stamp['torch_index']:
         fail(f"PyTorch in .venv is not from TORCH_INDEX={torch_index}: run 'make clean-env' first.")
     finished = os.access(PYTHON, os.X_OK) and not UNFINISHED.exists()
-    return finished and stamp.get('fingerprint') == fingerprint()
+    enough = pretrain_only or not stamp.get('pretrain_only')
+    return finished and enough and stamp.get('fingerprint') == fingerprint()
 
 
 def read_stamp():
@@ -91,21 +100,27 @@ def fingerprint():
     return digest.hexdigest()
 
 
-def set_up(torch_index):
+def set_up(torch_index, mmcv_links='', pretrain_only=False):
     """Do every step that is not done yet, then stamp the environment as ready."""
     start = time.monotonic()
     say('[1/5] environment .venv')
     create_environment()
     say('[2/5] PyTorch')
     install_torch(torch_index)
-    say('[3/5] mmcv with its operators')
-    wheel = find_or_build_mmcv()
+    packages, imports = ['-e', '.[pretrain,convert]'], PRETRAIN_IMPORTS
+    if pretrain_only:
+        say('[3/5] mmcv without its operators, which segmentation and detection need')
+    else:
+        say('[3/5] mmcv with its operators')
+        wheel = find_or_build_mmcv(mmcv_links)
+        packages, imports = [wheel, '-e', '.[onedl,dev,convert]'], IMPORTS
     say('[4/5] the other packages, and this project')
-    uv_install('--excludes', 'requirements/excluded.txt', wheel, '-e', '.[onedl,dev,convert]')
-    say(f'[5/5] check: {IMPORTS}')
+    uv_install('--excludes', 'requirements/excluded.txt', *packages)
+    say(f'[5/5] check: {imports}')
     say('(The packages say that they could not import OneDL, which nothing here uses.)')
-    run([PYTHON, '-c', IMPORTS], 'the environment is installed but does not import (see above).')
-    STAMP.write_text(json.dumps({'fingerprint': fingerprint(), 'torch_index': torch_index}))
+    run([PYTHON, '-c', imports], 'the environment is installed but does not import (see above).')
+    stamp = {'fingerprint': fingerprint(), 'torch_index': torch_index}
+    STAMP.write_text(json.dumps({**stamp, 'pretrain_only': pretrain_only}))
     say(f'Set-up took {as_minutes(time.monotonic() - start)}.')
 
 
@@ -151,8 +166,9 @@ def install(command, failure=NOT_INSTALLED):
     UNFINISHED.unlink()
 
 
-def find_or_build_mmcv():
-    """Path of a wheel of onedl-mmcv with operators for this Python and torch, built if need be."""
+def find_or_build_mmcv(links=''):
+    """Path of a wheel of onedl-mmcv with operators for this Python and torch: built earlier, ready
+    on a page of links, or built now."""
     torch, cuda, cuda_home = probe_torch()
     requirement = pinned('onedl-mmcv')
     version = requirement.split('==')[1]
@@ -165,9 +181,34 @@ def find_or_build_mmcv():
     for wheel in folder.glob('*.whl'):
         say(f'Using the wheel built earlier: {wheel}')
         return wheel
-    check_compiler(sysconfig.get_path('include'))
     folder.mkdir(parents=True, exist_ok=True)
+    ready = fetch_mmcv(requirement, folder, links) if links else None
+    if ready:
+        return ready
+    check_compiler(sysconfig.get_path('include'))
     return build_mmcv(requirement, folder, with_cuda)
+
+
+def fetch_mmcv(requirement, folder, links):
+    """Put a ready wheel with operators from a page of links into `folder`; None if there is none.
+
+    That it was made for this torch only the page's address says; the check at the end of the set-up
+    imports it.
+    """
+    command = [PYTHON, '-m', 'pip', 'download', '-q', '--no-deps', '--no-index', '--only-binary']
+    command += [':all:', '--find-links', links, requirement]
+    with tempfile.TemporaryDirectory(prefix='unfinished-', dir=str(folder)) as fetched:
+        if subprocess.call([*map(str, command), '-d', fetched]) == 0:
+            wheel = next(Path(fetched).glob('*.whl'))
+            if has_operators(wheel):
+                return wheel.rename(folder / wheel.name)
+    say(f'No wheel of {requirement} with operators for this Python at {links}: compiling it.')
+    return None
+
+
+def has_operators(wheel):
+    """Whether mmcv's compiled operators are in a wheel."""
+    return any(re.match(r'mmcv/_ext.*\.so$', name) for name in zipfile.ZipFile(wheel).namelist())
 
 
 def probe_torch():
@@ -226,8 +267,7 @@ def build_mmcv(requirement, folder, with_cuda):
     with tempfile.TemporaryDirectory(prefix='unfinished-', dir=folder) as build:
         compile_with_progress([*command, '-w', build], env, log)
         wheel = next(Path(build).glob('*.whl'))
-        names = zipfile.ZipFile(wheel).namelist()
-        if not any(re.match(r'mmcv/_ext.*\.so$', name) for name in names):
+        if not has_operators(wheel):
             fail(f'mmcv was built without its operators; the log is {log}.')
         return wheel.rename(folder / wheel.name)
 

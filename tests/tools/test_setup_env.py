@@ -76,7 +76,7 @@ def test_script_can_be_read_by_a_python_that_is_too_old() -> None:
 
 
 def test_steps_of_a_set_up(setup_env, commands, monkeypatch) -> None:
-    monkeypatch.setattr(setup_env, 'find_or_build_mmcv', lambda: Path('/cache/mmcv.whl'))
+    monkeypatch.setattr(setup_env, 'find_or_build_mmcv', lambda links: Path('/cache/mmcv.whl'))
     setup_env.set_up('cpu-wheels')
     uv = (
         '.venv/bin/python -m uv pip install --python .venv/bin/python '
@@ -95,9 +95,32 @@ def test_steps_of_a_set_up(setup_env, commands, monkeypatch) -> None:
     assert setup_env.read_stamp()['torch_index'] == 'cpu-wheels'
 
 
+def test_a_set_up_for_pretraining_compiles_nothing(setup_env, commands, monkeypatch) -> None:
+    monkeypatch.setattr(setup_env, 'find_or_build_mmcv', interrupt)
+    setup_env.set_up('', pretrain_only=True)
+    assert commands[-2].endswith('--excludes requirements/excluded.txt -e .[pretrain,convert]')
+    assert commands[-1] == f'.venv/bin/python -c {setup_env.PRETRAIN_IMPORTS}'
+    assert setup_env.is_up_to_date('', pretrain_only=True)
+    assert not setup_env.is_up_to_date('')  # as `make test` asks
+    monkeypatch.setattr(setup_env, 'find_or_build_mmcv', lambda links: Path('/cache/mmcv.whl'))
+    setup_env.set_up('')
+    assert setup_env.is_up_to_date('', pretrain_only=True) and setup_env.is_up_to_date('')
+
+
+@pytest.mark.parametrize('given', ['', '0', '1'])
+def test_what_make_is_told_reaches_the_set_up(setup_env, monkeypatch, given: str) -> None:
+    asked = []
+    options = ['--mmcv-links', 'a page', '--pretrain-only', given, '--torch-index', 'wheels']
+    monkeypatch.setattr(sys, 'argv', ['setup_env.py', *options])
+    monkeypatch.setattr(setup_env, 'set_up', lambda *args: asked.append(args))
+    monkeypatch.setattr(setup_env.os, 'chdir', lambda folder: None)
+    setup_env.main()
+    assert asked == [('wheels', 'a page', given == '1')]
+
+
 def test_interrupted_set_up_names_what_goes_on_with_it(setup_env, monkeypatch) -> None:
     monkeypatch.setattr(sys, 'argv', ['setup_env.py'])
-    monkeypatch.setattr(setup_env, 'is_up_to_date', lambda torch_index: False)
+    monkeypatch.setattr(setup_env, 'is_up_to_date', lambda *asked: False)
     monkeypatch.setattr(setup_env, 'set_up', interrupt)
     with pytest.raises(SystemExit, match='run the same command again'):
         setup_env.main()
@@ -223,6 +246,33 @@ def test_a_wheel_built_earlier_is_used(
     wheel.parent.mkdir(parents=True)
     wheel.touch()
     assert setup_env.find_or_build_mmcv() == wheel
+
+
+@pytest.mark.parametrize('name', ['mmcv/_ext.so', 'mmcv/ops/nms.py'])
+def test_a_ready_wheel_is_taken_if_it_has_operators(
+    setup_env, tmp_path: Path, monkeypatch, capsys, name: str
+) -> None:
+    """From a page of links with a real pip; one without operators is compiled instead."""
+    make_python()
+    page = tmp_path / 'page'
+    page.mkdir()
+    with zipfile.ZipFile(page / 'onedl_mmcv-2.3.6-py3-none-any.whl', 'w') as wheel:
+        wheel.writestr(name, '')
+        info = 'onedl_mmcv-2.3.6.dist-info'
+        wheel.writestr(
+            f'{info}/METADATA', 'Metadata-Version: 2.1\nName: onedl-mmcv\nVersion: 2.3.6'
+        )
+        wheel.writestr(f'{info}/WHEEL', 'Wheel-Version: 1.0\nTag: py3-none-any')
+    monkeypatch.setattr(setup_env, 'probe_torch', lambda: ['2.10.0', None, None])
+    monkeypatch.setattr(setup_env, 'build_mmcv', lambda *_: Path('built.whl'))
+    monkeypatch.setattr(setup_env, 'check_compiler', lambda headers: None)
+    found = setup_env.find_or_build_mmcv(str(page))
+    if name.endswith('.so'):
+        assert found.name == 'onedl_mmcv-2.3.6-py3-none-any.whl' and found.is_file()
+        assert setup_env.find_or_build_mmcv() == found  # kept for the next time
+    else:
+        assert found == Path('built.whl')
+        assert 'compiling it' in capsys.readouterr().out
 
 
 def test_a_torch_that_does_not_import_is_named(setup_env) -> None:
