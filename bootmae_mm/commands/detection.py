@@ -7,7 +7,7 @@ from .detection_config import Choice, config_text
 from .encoders import find_encoder
 from .fitting import fitted
 from .instances import Instances, look_at_instances
-from .labelled import HOURS_ON_CPU, told, transfer
+from .labelled import HOURS_ON_CPU, require_toolbox, told, transfer
 from .labelled_recipe import DETECTION, labelled_recipe
 from .machine import Machine
 from .pictures import look_at
@@ -47,6 +47,7 @@ def detect(
 
 def begin(wish: Wish, machine: Machine, say: Say) -> None:
     """Look, choose, measure, write, and say what will happen."""
+    require_toolbox('mmdet', 'mmdetection')
     encoder, found = find_encoder(wish.options['from']), look_at_instances(wish.data)
     _, arch = arch_of(encoder.backbone['arch'])
     train, val = (len(part.content['images']) for part in (found.train, found.val))

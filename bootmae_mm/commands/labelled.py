@@ -1,5 +1,6 @@
 """What the commands that start from a pretrained encoder have in common."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -38,6 +39,20 @@ def transfer(
     out = out or f'{path.parent if path.suffix else path}_{name}'
     given = {option: value for option, value in options.items() if value is not None}
     return run(Wish(name, str(data), str(out), {'from': start, **given}), begin, say, dry_run)
+
+
+def require_toolbox(name: str, package: str) -> None:
+    """Raise ``ValueError`` if a toolbox, or mmcv's operators that it needs, are not installed."""
+    missing = [
+        what
+        for module, what in ((name, package), ('mmcv._ext', "mmcv's operators"))
+        if find_spec(module) is None
+    ]
+    if missing:
+        raise ValueError(
+            f'Expected {package} and mmcv with its operators, found no {" and no ".join(missing)}; '
+            'install them: make setup.'
+        )
 
 
 def told(choice: Choice, found: Fit, wish: Wish, unit: str = 'steps') -> list[str]:

@@ -77,4 +77,7 @@ def run(wish: Wish, begin: Begin, say: Say, dry_run: bool = False) -> Run:
     processes, work_dir, status = prepare(wish, begin, say), wish.config.parent, 0
     if not dry_run:
         status = training.train(wish.config, processes, say)
-    return Run(work_dir, last_checkpoint(work_dir), training.scores(work_dir), status)
+    ended = Run(work_dir, last_checkpoint(work_dir), training.scores(work_dir), status)
+    if not (dry_run or status):
+        say(f'done       {ended.checkpoint}; how it went: {work_dir / "report.html"}')
+    return ended

@@ -4,7 +4,7 @@ from ..data.files import some
 from .encoders import find_encoder
 from .fitting import fitted
 from .label_folders import look_at_labels
-from .labelled import HOURS_ON_CPU, told, transfer
+from .labelled import HOURS_ON_CPU, require_toolbox, told, transfer
 from .labelled_recipe import SEGMENTATION, labelled_recipe
 from .machine import Machine
 from .pictures import look_at
@@ -45,6 +45,7 @@ def segment(
 
 def begin(wish: Wish, machine: Machine, say: Say) -> None:
     """Look, choose, measure, write, and say what will happen."""
+    require_toolbox('mmseg', 'mmsegmentation')
     encoder = find_encoder(wish.options['from'])
     no_label = wish.options.get('no-label')
     scenes = look_at_labels(wish.data, None if no_label is None else no_label == 0)

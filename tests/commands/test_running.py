@@ -236,6 +236,17 @@ def test_the_scores_are_those_of_the_last_validation(tmp_path):
     assert training.scores(tmp_path) == {'accuracy/top1': 4}
 
 
+def test_a_missing_toolbox_is_named(monkeypatch):
+    monkeypatch.setattr(labelled, 'find_spec', lambda name: None if name == 'mmseg' else name)
+    with pytest.raises(ValueError) as caught:
+        labelled.require_toolbox('mmseg', 'mmsegmentation')
+    assert_one_sentence(caught.value, 'found no mmsegmentation; install them: make setup')
+    labelled.require_toolbox('mmdet', 'mmdetection')
+    monkeypatch.setattr(labelled, 'find_spec', lambda name: None if name == 'mmcv._ext' else name)
+    with pytest.raises(ValueError, match="found no mmcv's operators"):
+        labelled.require_toolbox('mmdet', 'mmdetection')
+
+
 # The tools ---------------------------------------------------------------------------------------
 
 
