@@ -49,4 +49,7 @@ def labelled_parser(description: str, data: str, meaning: str) -> argparse.Argum
     parser.add_argument(
         '--from', dest='start', metavar='RUN', required=True, help='a run, or its checkpoint'
     )
+    parser.add_argument(
+        '--scratch', action='store_true', help='its form alone, with random weights, to compare'
+    )
     return parser

@@ -4,10 +4,9 @@ import json
 
 from ..data.files import some
 from .detection_config import Choice, config_text
-from .encoders import find_encoder
 from .fitting import fitted
 from .instances import Instances, look_at_instances
-from .labelled import HOURS_ON_CPU, require_toolbox, told, transfer
+from .labelled import HOURS_ON_CPU, require_toolbox, starting_encoder, told, transfer
 from .labelled_recipe import DETECTION, labelled_recipe
 from .machine import Machine
 from .pictures import look_at
@@ -36,7 +35,7 @@ def detect(
         out: Where the run is written; by default beside ``start``.
         say: Told what is going on, a line at a time.
         dry_run: Write the config and have it checked, no more.
-        **options: ``epochs`` or ``hours``.
+        **options: ``epochs`` or ``hours``; ``scratch`` for random weights, to compare with.
 
     Raises:
         ValueError: If the pictures or the options do not make a run, or ``out`` holds another.
@@ -48,7 +47,7 @@ def detect(
 def begin(wish: Wish, machine: Machine, say: Say) -> None:
     """Look, choose, measure, write, and say what will happen."""
     require_toolbox('mmdet', 'mmdetection')
-    encoder, found = find_encoder(wish.options['from']), look_at_instances(wish.data)
+    encoder, found = starting_encoder(wish), look_at_instances(wish.data)
     _, arch = arch_of(encoder.backbone['arch'])
     train, val = (len(part.content['images']) for part in (found.train, found.val))
     held_out = ', a fifth held out' if found.held_out else ''

@@ -18,12 +18,14 @@ class Encoder(NamedTuple):
         backbone: ``arch``, ``img_size`` and ``patch_size`` as ``BootMAEViT`` takes them.
         mean: Of the input, for R, G and B from 0 to 255.
         std: Its deviation.
+        scratch: Whether its form alone is meant, with random weights, to compare with.
     """
 
     checkpoint: Path
     backbone: dict
     mean: list[float]
     std: list[float]
+    scratch: bool = False
 
 
 def find_encoder(source: str | Path) -> Encoder:

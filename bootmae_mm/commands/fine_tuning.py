@@ -2,10 +2,9 @@
 
 from ..data.files import some
 from .class_folders import look_at_classes
-from .encoders import find_encoder
 from .fine_tuning_config import Choice, config_text
 from .fitting import fitted
-from .labelled import HOURS_ON_CPU, told, transfer
+from .labelled import HOURS_ON_CPU, starting_encoder, told, transfer
 from .labelled_recipe import FINE_TUNING, labelled_recipe
 from .machine import Machine
 from .running import Run
@@ -32,7 +31,7 @@ def finetune(
         out: Where the run is written; by default beside ``start``.
         say: Told what is going on, a line at a time.
         dry_run: Write the config and have it checked, no more.
-        **options: ``epochs`` or ``hours``.
+        **options: ``epochs`` or ``hours``; ``scratch`` for random weights, to compare with.
 
     Raises:
         ValueError: If the pictures or the options do not make a run, or ``out`` holds another.
@@ -43,7 +42,7 @@ def finetune(
 
 def begin(wish: Wish, machine: Machine, say: Say) -> None:
     """Look, choose, measure, write, and say what will happen."""
-    encoder, classes = find_encoder(wish.options['from']), look_at_classes(wish.data)
+    encoder, classes = starting_encoder(wish), look_at_classes(wish.data)
     _, arch = arch_of(encoder.backbone['arch'])
     train, val = classes.counts
     held_out = ', a fifth held out' if classes.lists else ''

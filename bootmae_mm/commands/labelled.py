@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from .encoders import Encoder
+from .encoders import Encoder, find_encoder
 from .fitting import Fit
 from .labelled_recipe import LabelledRecipe
 from .running import Begin, Run, run
@@ -36,9 +36,20 @@ def transfer(
 ) -> Run:
     """Run a command that starts from a run; its own folder is by default beside that one."""
     path = Path(start)
-    out = out or f'{path.parent if path.suffix else path}_{name}'
-    given = {option: value for option, value in options.items() if value is not None}
+    given = {option: value for option, value in options.items() if value not in (None, False)}
+    ending = f'{name}_scratch' if 'scratch' in given else name
+    out = out or f'{path.parent if path.suffix else path}_{ending}'
     return run(Wish(name, str(data), str(out), {'from': start, **given}), begin, say, dry_run)
+
+
+def starting_encoder(wish: Wish) -> Encoder:
+    """What ``--from`` names, or its form alone.
+
+    Raises:
+        ValueError: As :func:`.encoders.find_encoder`.
+    """
+    encoder = find_encoder(wish.options['from'])
+    return encoder._replace(scratch=bool(wish.options.get('scratch')))
 
 
 def require_toolbox(name: str, package: str) -> None:
@@ -60,7 +71,8 @@ def told(choice: Choice, found: Fit, wish: Wish, unit: str = 'steps') -> list[st
     recipe, (name, _) = choice.recipe, arch_of(choice.encoder.backbone['arch'])
     seen = recipe.epochs * recipe.pictures
     return [
-        f'model      ViT {name} from {choice.encoder.checkpoint}',
+        f'model      ViT {name} '
+        + ('from scratch' if choice.encoder.scratch else f'from {choice.encoder.checkpoint}'),
         f'length     {recipe.epochs:,} epochs of {recipe.pictures:,} pictures: '
         f'{recipe.steps:,} {unit} of {recipe.total_batch:,}, rate {recipe.rate:g}',
         *found.told(seen, found.batch(recipe.total_batch)),
@@ -78,6 +90,8 @@ def encoder_lines(encoder: Encoder, *more: str) -> str:
         f'img_size={encoder.backbone["img_size"]},',
         f'patch_size={encoder.backbone["patch_size"]},',
         *more,
-        f"init_cfg=dict(type='PretrainedEncoder', checkpoint={str(encoder.checkpoint)!r}),",
+        'init_cfg=None,  # from scratch, to compare with'
+        if encoder.scratch
+        else f"init_cfg=dict(type='PretrainedEncoder', checkpoint={str(encoder.checkpoint)!r}),",
     ]
     return '\n'.join(f'        {line}' for line in lines)

@@ -1,10 +1,9 @@
 """``python -m bootmae_mm segment SCENES --from RUN``: a label for every pixel."""
 
 from ..data.files import some
-from .encoders import find_encoder
 from .fitting import fitted
 from .label_folders import look_at_labels
-from .labelled import HOURS_ON_CPU, require_toolbox, told, transfer
+from .labelled import HOURS_ON_CPU, require_toolbox, starting_encoder, told, transfer
 from .labelled_recipe import SEGMENTATION, labelled_recipe
 from .machine import Machine
 from .pictures import look_at
@@ -32,8 +31,9 @@ def segment(
         out: Where the run is written; by default beside ``start``.
         say: Told what is going on, a line at a time.
         dry_run: Write the config and have it checked, no more.
-        **options: ``epochs`` or ``hours``; ``no_label``, the value that says that there is no
-            label, 0 or 255, if it cannot be found out.
+        **options: ``epochs`` or ``hours``; ``scratch`` for random weights, to compare with;
+            ``no_label``, the value that says that there is no label, 0 or 255, if it cannot be
+            found out.
 
     Raises:
         ValueError: If the pictures or the options do not make a run, or ``out`` holds another.
@@ -46,7 +46,7 @@ def segment(
 def begin(wish: Wish, machine: Machine, say: Say) -> None:
     """Look, choose, measure, write, and say what will happen."""
     require_toolbox('mmseg', 'mmsegmentation')
-    encoder = find_encoder(wish.options['from'])
+    encoder = starting_encoder(wish)
     no_label = wish.options.get('no-label')
     scenes = look_at_labels(wish.data, None if no_label is None else no_label == 0)
     _, arch = arch_of(encoder.backbone['arch'])

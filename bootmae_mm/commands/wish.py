@@ -24,6 +24,9 @@ class Wish(NamedTuple):
         """As it is typed; sizes as HEIGHTxWIDTH."""
         words = ['python -m bootmae_mm', self.name, shlex.quote(self.data)]
         for option, value in {**self.options, 'out': self.out}.items():
+            if value is True:
+                words.append(f'--{option}')
+                continue
             text = 'x'.join(map(str, value)) if isinstance(value, tuple) else str(value)
             words += [f'--{option}', shlex.quote(text)]
         return ' '.join(words)

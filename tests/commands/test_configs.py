@@ -123,6 +123,10 @@ def test_fine_tuning(name, machine, tmp_path):
     measured = fit(machine, found.total_batch)
     text = fine_tuning_config.config_text(wish, choice, measured)
     cfg = checked(text, wish, measured.processes)
+    choice = choice._replace(encoder=choice.encoder._replace(scratch=True))
+    scratch = fine_tuning_config.config_text(wish, choice, measured)
+    changed = {*text.splitlines()} ^ {*scratch.splitlines()}
+    assert len(changed) == 2 and all('init_cfg=' in line for line in changed)
     assert cfg.model.head.num_classes == 3 and cfg.model.data_preprocessor.mean == MEAN
     assert cfg.val_evaluator.topk == (1,)
 

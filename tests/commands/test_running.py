@@ -276,8 +276,11 @@ def test_the_default_folder_of_a_run_is_beside_the_one_it_starts_from(monkeypatc
     asked = []
     monkeypatch.setattr(labelled, 'run', lambda wish, *_: asked.append(wish))
     finetune('classes', 'runs/a', epochs=3, hours=None)
-    finetune('classes', 'runs/a/epoch_3.pth', out='there')
+    finetune('classes', 'runs/a/epoch_3.pth', out='there', scratch=False)
+    finetune('classes', 'runs/a', scratch=True)
     assert [wish.command() for wish in asked] == [
         'python -m bootmae_mm finetune classes --from runs/a --epochs 3 --out runs/a_finetune',
         'python -m bootmae_mm finetune classes --from runs/a/epoch_3.pth --out there',
+        'python -m bootmae_mm finetune classes --from runs/a --scratch --out '
+        'runs/a_finetune_scratch',
     ]
