@@ -16,8 +16,8 @@ PACKAGE = ROOT / 'bootmae_mm'
 CORE = ('checkpoint', 'convert', 'data', 'encoder', 'engine', 'pretrain', 'transfer')
 AROUND_A_RUN = ('monitors', 'preflight', 'reports', 'visualization')
 APPLICATIONS = (
-    '__init__', '__main__', 'command_line', 'commands', 'evaluation', 'registration', 'shipped', 'studies',
-    'training',
+    '__init__', '__main__', 'command_line', 'commands', 'evaluation', 'registration', 'shipped',
+    'studies', 'training',
 )  # fmt: skip
 # What each wing imports; the applications may import all of them.
 ALLOWED = {

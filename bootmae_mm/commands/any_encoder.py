@@ -157,7 +157,8 @@ def unseen_of_run(settings: Mapping, tensors: State) -> Unseen:
 def usual(tensors: State) -> Unseen:
     """What most encoders of this width have, and ImageNet's mean and deviation."""
     width = len(tensors['patch_embed.projection.weight'])
-    return Unseen(HEADS.get(width, width // HEAD_WIDTH), IMAGENET_MEAN, IMAGENET_STD)
+    heads = None if width % HEAD_WIDTH else width // HEAD_WIDTH
+    return Unseen(HEADS.get(width, heads), IMAGENET_MEAN, IMAGENET_STD)
 
 
 def assumed(file: Path, known: Unseen, unseen: Unseen) -> list[str]:
@@ -171,17 +172,17 @@ def assumed(file: Path, known: Unseen, unseen: Unseen) -> list[str]:
     return [f'{file.name} does not say, and assumed are: {", ".join(parts)}'] if parts else []
 
 
-def backbone_config(tensors: State, settings: Mapping, num_heads: int) -> dict:
+def backbone_config(tensors: State, settings: Mapping, num_heads: int | None) -> dict:
     """Config of the ``BootMAEViT`` that has these tensors.
 
     Args:
         tensors: Of the encoder alone, under our names.
         settings: Its config, if it is of a run.
-        num_heads: Its heads.
+        num_heads: Its heads; None if that is not known.
 
     Raises:
-        ValueError: If it has another feed-forward part, the heads do not divide its width, or the
-            grid of its patches is no square and of no run.
+        ValueError: If it has another feed-forward part, the heads are not known or do not divide
+            its width, or the grid of its patches is no square and of no run.
     """
     if 'layers.0.ffn.layers.0.0.weight' not in tensors:
         raise ValueError(

@@ -57,7 +57,7 @@ def other_file(path: Path, reason: object) -> ValueError:
     """What to say of a file that is no file of features, for a reason."""
     return ValueError(
         f'Expected a file of features as embed writes it, found another at {str(path)!r} '
-        f'({reason}); write it anew.'
+        f'({" ".join(str(reason).split())}); write it anew.'
     )
 
 

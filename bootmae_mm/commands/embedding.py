@@ -3,28 +3,24 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from ..data.files import list_images, some
-from ..encoder.vit import BootMAEViT
+from ..data.files import Listing, list_images, some
 from ..engine.run_lock import only_run
-from .any_encoder import OpenEncoder, Unseen, load, open_encoder
+from .any_encoder import OpenEncoder, Unseen, open_encoder
 from .disk import writing
 from .embedding_files import KINDS, join, require_form
 from .embedding_job import EmbeddingJob, begin
-from .embedding_parts import compute_parts, printable
+from .embedding_parts import printable
+from .embedding_processes import compute
 from .machine import this_machine
-from .pace import Pace
-from .pictures import look_at
 from .tools import Say
 
 PART = 4096  # pictures
 READERS = 16  # processes that read pictures for a GPU, if there are cores for so many
-SECONDS = 1.0  # between two looks at how far the processes are
 NAMED = 10  # pictures that are left out, in the sentence about them
 
 
@@ -90,13 +86,14 @@ def embed(
     say, out = say or (lambda line: None), Path(out).expanduser().absolute()
     require_target(out, force)
     require_counts(batch=batch, processes=processes, part=part)
-    kinds, found = require_kinds(features), look_at(pictures)
+    kinds, folder = require_kinds(features), Path(pictures).expanduser().absolute()
+    listing = list_pictures(folder)
     opened = open_encoder(start, Unseen(num_heads, mean, std), prefix)
-    for sentence in (*found.others, *opened.notes):
+    for sentence in (*listing.left_out(), *opened.notes):
         say(sentence)
     job = EmbeddingJob(
-        folder=found.folder,
-        files=list_images(found.folder).images,
+        folder=folder,
+        files=listing.images,
         encoder=opened.encoder,
         block=require_block(block, opened),
         kinds=kinds,
@@ -110,45 +107,6 @@ def embed(
         begin(job, say)
         compute(job, opened.model, processes or max(1, torch.cuda.device_count()), say)
         return finish(job, out, force, say)
-
-
-def compute(job: EmbeddingJob, model: BootMAEViT, processes: int, say: Say) -> None:
-    """Compute the parts that are missing."""
-    missing = job.missing()
-    left = sum(len(job.pictures_of(number)) for number in missing)
-    if len(missing) < len(job.numbers):
-        say(f'{len(job.numbers) - len(missing)} of {len(job.numbers)} parts are there, going on')
-    pace = Pace(len(job.files), len(job.files) - left, 'pictures', say)
-    if processes == 1 or len(missing) == 1:
-        compute_parts(job, model, missing, pace.add)
-    elif missing:
-        in_processes(job, missing, min(processes, len(missing)), pace)
-
-
-def in_processes(job: EmbeddingJob, missing: list[int], processes: int, pace: Pace) -> None:
-    """The same in several processes, each with every n-th part."""
-    before, done = pace.done, get_context('spawn').Value('q')
-    arguments = job, missing, processes, done
-    running = torch.multiprocessing.spawn(work, arguments, processes, join=False)
-    try:
-        while not running.join(SECONDS):
-            pace.reach(before + done.value)
-    finally:  # also after Ctrl-C, or they would go on
-        for process in running.processes:
-            process.terminate()
-
-
-def work(rank: int, job: EmbeddingJob, missing: list[int], processes: int, done) -> None:
-    """One of several processes."""
-    if torch.cuda.is_available():
-        torch.cuda.set_device(rank % torch.cuda.device_count())
-    torch.set_num_threads(max(1, torch.get_num_threads() // processes))
-
-    def told(count: int) -> None:
-        with done.get_lock():
-            done.value += count
-
-    compute_parts(job, load(job.encoder)[0], missing[rank::processes], told)
 
 
 def finish(job: EmbeddingJob, out: Path, force: bool, say: Say) -> Embedded:
@@ -184,6 +142,23 @@ def shown(shape: tuple[int, ...]) -> str:
 
 
 # ---------------------------------------------------------------------------- what is asked for
+
+
+def list_pictures(folder: Path) -> Listing:
+    """The pictures in a folder and below it, and what else is there.
+
+    Raises:
+        ValueError: If there is no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise ValueError(f'Expected a folder of pictures, found none at {str(folder)!r}.')
+    listing = list_images(folder)
+    if not listing.images:
+        raise ValueError(
+            f'Expected pictures in {str(folder)!r} or below, found none among its '
+            f'{len(listing.others):,} files; name the folder that holds them.'
+        )
+    return listing
 
 
 def parts_of(out: Path) -> Path:

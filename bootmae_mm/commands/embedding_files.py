@@ -12,6 +12,7 @@ forms have a row for every picture, in the order of the parts, and notes:
 
 import csv
 import json
+import math
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -151,8 +152,7 @@ def _write_npz(parts: Sequence[Path], path: Path, shapes: Shapes, notes: str) ->
 def _member(archive: zipfile.ZipFile, name: str, dtype: np.dtype, shape: tuple[int, ...]):
     """An array of an ``.npz``, of which the header is written and the values are to be."""
     header = dict(descr=np.lib.format.dtype_to_descr(dtype), fortran_order=False, shape=shape)
-    member = zipfile.ZipInfo(f'{name}.npy')  # of no date, so that the same makes the same file
-    file = archive.open(member, 'w', force_zip64=True)
+    file = archive.open(f'{name}.npy', 'w', force_zip64=True)
     np.lib.format.write_array_header_2_0(file, header)
     return file
 
@@ -168,9 +168,10 @@ def _write_csv(parts: Sequence[Path], path: Path, shapes: Shapes, notes: str) ->
 
 def _rows_of(part: Mapping[str, np.ndarray], shapes: Shapes) -> Iterator[list[str]]:
     """A part as the texts of a .csv."""
-    flat = [part[kind].reshape(len(part['files']), -1) for kind in shapes]
-    for name, *rows in zip(part['files'].tolist(), *flat, strict=True):
-        yield [name, *(f'{x:.9g}' for row in rows for x in row.tolist())]
+    rows = len(part['files'])
+    flat = [part[kind].reshape(rows, math.prod(shape)) for kind, shape in shapes.items()]
+    for name, *vectors in zip(part['files'].tolist(), *flat, strict=True):
+        yield [name, *(f'{x:.9g}' for vector in vectors for x in vector.tolist())]
 
 
 def _columns(kind: str, shape: tuple[int, ...]) -> list[str]:

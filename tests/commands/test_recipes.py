@@ -10,6 +10,7 @@ from bootmae_mm.commands.labelled_recipe import (
     SEGMENTATION,
     labelled_recipe,
 )
+from bootmae_mm.commands.machine import Machine
 from bootmae_mm.commands.recipe import ENOUGH_STEPS, learning_rate, recipe, total_batch
 from tests.helpers.configs import load
 
@@ -92,3 +93,12 @@ def test_few_pictures_get_a_smaller_batch_and_then_more_epochs():
     assert labelled_recipe(FINE_TUNING, 3, None, 768).total_batch == 2
     wide, narrow = (labelled_recipe(DETECTION, 120, None, width).rate for width in (768, 96))
     assert narrow == pytest.approx(8 * wide)
+    wide, narrow = (labelled_recipe(FINE_TUNING, 120, None, width).rate for width in (768, 96))
+    assert narrow == wide
+
+
+def test_processes_share_the_batch_a_power_of_two():
+    for gpus, cores, total, expected in [
+        (6, 64, 4096, 4), (8, 64, 4, 4), (1, 64, 32, 1), (0, 12, 32, 8), (0, 3, 32, 2), (0, 2, 1, 1),
+    ]:  # fmt: skip
+        assert Machine(gpus, '', 1, cores, 'float32').processes(total) == expected
