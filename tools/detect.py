@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = labelled_parser(__doc__, 'animals', 'a folder of pictures and annotations')
     args = vars(parser.parse_args(argv))
     # Late, since this takes seconds to import: a wrong option is told at once.
-    from bootmae_mm.commands.detection import detect
+    from bootmae_mm.commands.labelled.detection import detect
 
     with command_line.user_errors():
         sys.exit(detect(**args, say=partial(print, flush=True)).status)

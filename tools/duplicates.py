@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     """Write the list."""
     args = vars(parse_args(argv))
     # Late, since this takes seconds to import: a wrong option is told at once.
-    from bootmae_mm.commands.duplicates import near_duplicates
+    from bootmae_mm.commands.features.duplicates import near_duplicates
 
     with command_line.user_errors():
         near_duplicates(**args, say=partial(print, flush=True))

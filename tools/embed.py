@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     """Embed."""
     args = vars(parse_args(argv))
     # Late, since this takes seconds to import: a wrong option is told at once.
-    from bootmae_mm.commands.embedding import embed
+    from bootmae_mm.commands.features.embedding import embed
 
     with command_line.user_errors():
         embed(**args, say=partial(print, flush=True))

@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     """Prepare the run, and train; the exit status is the run's."""
     args = vars(labelled_parser(__doc__, 'classes', 'a folder for each class').parse_args(argv))
     # Late, since this takes seconds to import: a wrong option is told at once.
-    from bootmae_mm.commands.fine_tuning import finetune
+    from bootmae_mm.commands.labelled.fine_tuning import finetune
 
     with command_line.user_errors():
         sys.exit(finetune(**args, say=partial(print, flush=True)).status)

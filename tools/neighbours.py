@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     """Write the page."""
     args = vars(parse_args(argv))
     # Late, since this takes seconds to import: a wrong option is told at once.
-    from bootmae_mm.commands.neighbour_pages import neighbours
+    from bootmae_mm.commands.features.neighbour_pages import neighbours
 
     with command_line.user_errors():
         neighbours(**args, say=partial(print, flush=True))

@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = vars(parser.parse_args(argv))
     # Late, since this takes seconds to import: a wrong option is told at once.
-    from bootmae_mm.commands.segmentation import segment
+    from bootmae_mm.commands.labelled.segmentation import segment
 
     with command_line.user_errors():
         sys.exit(segment(**args, say=partial(print, flush=True)).status)

@@ -132,6 +132,7 @@ def upright_size(path: str | Path) -> tuple[int, int]:
         UnreadableImage: If the file is no image, with the reason.
     """
     try:
+        check_file(path)
         with Image.open(path, formats=FORMATS) as file:
             if file.format == 'TIFF':  # Pillow's versions differ in what they do of themselves
                 return upright(file).size

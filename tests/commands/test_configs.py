@@ -5,18 +5,14 @@ import re
 import pytest
 from mmengine.config import Config
 
-from bootmae_mm.commands import (
-    detection_config,
-    fine_tuning_config,
-    pretraining_config,
-    segmentation_config,
-)
-from bootmae_mm.commands.class_folders import look_at_classes
+from bootmae_mm.commands import pretraining_config
 from bootmae_mm.commands.encoders import Encoder
 from bootmae_mm.commands.fitting import Fit
-from bootmae_mm.commands.instances import look_at_instances
-from bootmae_mm.commands.label_folders import look_at_labels
-from bootmae_mm.commands.labelled_recipe import (
+from bootmae_mm.commands.labelled import detection_config, fine_tuning_config, segmentation_config
+from bootmae_mm.commands.labelled.class_folders import look_at_classes
+from bootmae_mm.commands.labelled.instances import look_at_instances
+from bootmae_mm.commands.labelled.label_folders import look_at_labels
+from bootmae_mm.commands.labelled.recipe import (
     DETECTION,
     FINE_TUNING,
     SEGMENTATION,

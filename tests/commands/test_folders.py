@@ -1,16 +1,18 @@
 """What the commands see in folders of classes, label maps and annotations, and what they refuse."""
 
 import json
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from bootmae_mm.commands.class_folders import look_at_classes
-from bootmae_mm.commands.instances import look_at_instances
-from bootmae_mm.commands.label_folders import look_at_labels
+from bootmae_mm.commands.labelled.class_folders import look_at_classes
+from bootmae_mm.commands.labelled.instances import look_at_instances
+from bootmae_mm.commands.labelled.label_folders import look_at_labels
 from bootmae_mm.commands.pictures import look_at
 from bootmae_mm.commands.shapes import choose_shape
 from tests.helpers.data_cases import assert_one_sentence, edit_json, without_segmentation
@@ -42,6 +44,16 @@ def test_pictures_are_counted_and_measured_upright(tmp_path):
     assert found.median_size == (25, 55)  # heights 30, 20, 90, 10 and widths 40, 60, 50, 200
     assert found.short_side == 25
     assert found.others == ['1 files that are not images by their name are left out: notes.txt.']
+
+
+def test_a_pipe_that_is_called_like_a_picture_is_not_waited_for(tmp_path):
+    Image.new('RGB', (40, 30)).save(tmp_path / 'a.png')
+    os.mkfifo(tmp_path / 'b.png')
+    found = []
+    thread = threading.Thread(target=lambda: found.append(look_at(tmp_path)), daemon=True)
+    thread.start()
+    thread.join(timeout=20)
+    assert found and found[0].median_size == (30, 40)
 
 
 def test_no_pictures_are_told(tmp_path):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from bootmae_mm.commands.labelled_recipe import (
+from bootmae_mm.commands.labelled.recipe import (
     DETECTION,
     FINE_TUNING,
     SEGMENTATION,
@@ -99,6 +99,7 @@ def test_few_pictures_get_a_smaller_batch_and_then_more_epochs():
 
 def test_processes_share_the_batch_a_power_of_two():
     for gpus, cores, total, expected in [
-        (6, 64, 4096, 4), (8, 64, 4, 4), (1, 64, 32, 1), (0, 12, 32, 8), (0, 3, 32, 2), (0, 2, 1, 1),
+        (6, 64, 4096, 4), (8, 64, 4, 4), (1, 64, 32, 1), (0, 12, 32, 8), (0, 3, 32, 2),
+        (0, 2, 1, 1),
     ]:  # fmt: skip
         assert Machine(gpus, '', 1, cores, 'float32').processes(total) == expected

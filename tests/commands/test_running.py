@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from bootmae_mm.commands import labelled, running, tools, training
-from bootmae_mm.commands.fine_tuning import finetune
+from bootmae_mm.commands import running, tools, training
+from bootmae_mm.commands.labelled import common as labelled
+from bootmae_mm.commands.labelled.fine_tuning import finetune
 from bootmae_mm.commands.pretraining import pretrain
 from bootmae_mm.preflight.planning.arithmetic import Measurement
 from tests.helpers.data_cases import assert_one_sentence

@@ -5,10 +5,10 @@ import shutil
 import pytest
 from mmengine.config import Config
 
-from bootmae_mm.commands.detection import detect
-from bootmae_mm.commands.fine_tuning import finetune
+from bootmae_mm.commands.labelled.detection import detect
+from bootmae_mm.commands.labelled.fine_tuning import finetune
+from bootmae_mm.commands.labelled.segmentation import segment
 from bootmae_mm.commands.pretraining import pretrain
-from bootmae_mm.commands.segmentation import segment
 from tests.helpers.dense_data import write_ade20k, write_coco
 from tests.helpers.images import write_images
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bootmae_mm.commands import duplicates
-from bootmae_mm.commands.duplicates import near_duplicates
-from bootmae_mm.commands.embedding_files import join, write_part
-from bootmae_mm.commands.neighbour_pages import neighbours
+from bootmae_mm.commands.features import duplicates
+from bootmae_mm.commands.features.duplicates import near_duplicates
+from bootmae_mm.commands.features.embedding_files import join, write_part
+from bootmae_mm.commands.features.neighbour_pages import neighbours
 from tests.helpers.html import Page
 from tests.helpers.labelled_data import load_tool
 

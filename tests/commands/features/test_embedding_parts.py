@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 from torch import nn
 
-from bootmae_mm.commands import embedding, embedding_parts, embedding_processes
-from bootmae_mm.commands.embedding import embed
-from bootmae_mm.commands.pace import Pace, readable
-from tests.commands.embedding_data import KINDS, some_model, some_pictures, some_run
+from bootmae_mm.commands.features import embedding, embedding_parts, embedding_processes
+from bootmae_mm.commands.features.embedding import embed
+from bootmae_mm.commands.features.pace import Pace, readable
+from tests.commands.features.embedding_data import KINDS, some_model, some_pictures, some_run
 from tests.helpers.images import write_images
 
 
@@ -184,7 +184,7 @@ def test_parts_are_small_enough_for_the_memory(pictures, run, tmp_path, monkeypa
         write(path, files, *rest, **more)
 
     monkeypatch.setattr(embedding_parts, 'write_part', note)
-    monkeypatch.setattr('bootmae_mm.commands.embedding_job.PART_BYTES', 4 * 16 * 24 * 4)
+    monkeypatch.setattr('bootmae_mm.commands.features.embedding_job.PART_BYTES', 4 * 16 * 24 * 4)
     embed(pictures, run, tmp_path / 'f.npz', features=['patches'])
     assert sizes == [4, 4, 3]
 

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..data.loading import LoadAnyImage
-from ..preflight.data.files import evenly_spaced
-from ..reports.html import Report
-from ..visualization.images import centre_crop
+from ...data.loading import LoadAnyImage
+from ...preflight.data.files import evenly_spaced
+from ...reports.html import Report
+from ...visualization.images import centre_crop
+from ..tools import Say
 from .disk import writing
 from .embedded_features import Features, read_features
 from .similar import most_similar, unit
-from .tools import Say
 
 ROWS = 12  # pictures whose neighbours are shown, if none is named
 WIDTH = 80  # of a picture in pixels, of which nine fit side by side

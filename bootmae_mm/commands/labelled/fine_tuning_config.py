@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from ..encoders import Encoder
+from ..fitting import Fit
+from ..machine import Machine
+from ..shapes import arch_of, pair
+from ..wish import Wish
+from ..writing import comment, head, listed
 from .class_folders import ClassFolders
-from .encoders import Encoder
-from .fitting import Fit
-from .labelled import SMALL, encoder_lines
-from .labelled_recipe import LabelledRecipe
-from .machine import Machine
-from .shapes import arch_of, pair
-from .wish import Wish
-from .writing import comment, head, listed
+from .common import SMALL, encoder_lines
+from .recipe import LabelledRecipe
 
 SMALL_BASE, BASE = 'photos/photos_finetune', 'finetune/bootmae_vitb_finetune_100e'
 AVERAGED = 0.08  # of the run that the averaged weights remember: 5,000 of the paper's 62,400 steps

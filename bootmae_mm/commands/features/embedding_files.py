@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..convert.files import written_whole
+from ...convert.files import written_whole
 
 KINDS = ('class', 'mean', 'patches')
 NOTES = b'bootmae_mm'  # in the metadata of Parquet

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 from typing import NamedTuple
 
-from ..data.files import class_folders, list_images, some
+from ...data.files import class_folders, list_images, some
 
 TRAIN = ('train', 'training')
 VAL = ('val', 'valid', 'validation', 'test', 'testing')

@@ -8,10 +8,10 @@ import torch
 from mmpretrain.registry import MODELS
 from torch import nn
 
-from bootmae_mm.commands.any_encoder import Unseen, open_encoder
-from bootmae_mm.commands.embedded_features import read_features
-from bootmae_mm.commands.embedding import embed
-from tests.commands.embedding_data import (
+from bootmae_mm.commands.features.any_encoder import Unseen, open_encoder
+from bootmae_mm.commands.features.embedded_features import read_features
+from bootmae_mm.commands.features.embedding import embed
+from tests.commands.features.embedding_data import (
     IMAGENET,
     MEAN,
     STD,

@@ -6,12 +6,12 @@ from multiprocessing import get_context, parent_process
 import torch
 from torch.multiprocessing import ProcessExitedException
 
-from ..encoder.vit import BootMAEViT
+from ...encoder.vit import BootMAEViT
+from ..tools import Say
 from .any_encoder import load
 from .embedding_job import EmbeddingJob
 from .embedding_parts import compute_parts
 from .pace import Pace
-from .tools import Say
 
 SECONDS = 1.0  # between two looks at how far the processes are
 

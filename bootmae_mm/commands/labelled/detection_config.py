@@ -2,16 +2,16 @@
 
 from typing import NamedTuple
 
-from .encoders import Encoder
-from .fitting import Fit
+from ..encoders import Encoder
+from ..fitting import Fit
+from ..machine import Machine
+from ..shapes import arch_of
+from ..wish import Wish
+from ..writing import comment, head, listed
+from .common import SMALL, encoder_lines
 from .instances import Instances
-from .labelled import SMALL, encoder_lines
-from .labelled_recipe import LabelledRecipe
-from .machine import Machine
+from .recipe import LabelledRecipe
 from .segmentation_config import stage_blocks
-from .shapes import arch_of
-from .wish import Wish
-from .writing import comment, head, listed
 
 SMALL_BASE, BASE = 'photos/photos_detect', 'det/mask_rcnn_bootmae_vitb_1x'
 SHORT, SMALL_SHORT = 800, 128  # short side of the pictures: COCO's; without a GPU

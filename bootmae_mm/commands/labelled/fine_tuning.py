@@ -1,17 +1,17 @@
 """``python -m bootmae_mm finetune CLASSES --from RUN``: a classifier of one's own classes."""
 
-from ..data.files import some
+from ...data.files import some
+from ..fitting import fitted
+from ..machine import Machine
+from ..running import Run
+from ..shapes import arch_of
+from ..tools import Say
+from ..wish import Wish
+from ..writing import write_config
 from .class_folders import look_at_classes
+from .common import HOURS_ON_CPU, starting_encoder, told, transfer
 from .fine_tuning_config import Choice, config_text
-from .fitting import fitted
-from .labelled import HOURS_ON_CPU, starting_encoder, told, transfer
-from .labelled_recipe import FINE_TUNING, labelled_recipe
-from .machine import Machine
-from .running import Run
-from .shapes import arch_of
-from .tools import Say
-from .wish import Wish
-from .writing import write_config
+from .recipe import FINE_TUNING, labelled_recipe
 
 
 def finetune(

@@ -2,19 +2,19 @@
 
 import json
 
-from ..data.files import some
+from ...data.files import some
+from ..fitting import fitted
+from ..machine import Machine
+from ..pictures import look_at
+from ..running import Run
+from ..shapes import arch_of
+from ..tools import Say
+from ..wish import Wish
+from ..writing import write_config
+from .common import HOURS_ON_CPU, require_toolbox, starting_encoder, told, transfer
 from .detection_config import Choice, config_text
-from .fitting import fitted
 from .instances import Instances, look_at_instances
-from .labelled import HOURS_ON_CPU, require_toolbox, starting_encoder, told, transfer
-from .labelled_recipe import DETECTION, labelled_recipe
-from .machine import Machine
-from .pictures import look_at
-from .running import Run
-from .shapes import arch_of
-from .tools import Say
-from .wish import Wish
-from .writing import write_config
+from .recipe import DETECTION, labelled_recipe
 
 
 def detect(

@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-from ..engine.resume.files import replacing
+from ...engine.resume.files import replacing
+from ..tools import Say
 from .any_encoder import AnyEncoder
 from .embedding_files import opened
-from .tools import Say
 
 PART_BYTES = 2**28  # of features, at most
 SETTINGS = 'settings.json'  # among the parts: what they are of

@@ -9,7 +9,7 @@ import torch
 from mmengine.device import get_device
 from torch import Tensor
 
-from ..transfer.knn import nearest
+from ...transfer.knn import nearest
 from .embedded_features import Features
 
 

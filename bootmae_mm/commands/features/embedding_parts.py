@@ -15,11 +15,11 @@ from mmpretrain.datasets.transforms import ResizeEdge
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..data.loading import read_image
-from ..data.reading import UnreadableImage
-from ..encoder.vit import BootMAEViT
-from ..engine.resume.files import replacing
-from ..pretrain.preprocessing import PromptDataPreprocessor
+from ...data.loading import read_image
+from ...data.reading import UnreadableImage
+from ...encoder.vit import BootMAEViT
+from ...engine.resume.files import replacing
+from ...pretrain.preprocessing import PromptDataPreprocessor
 from .embedding_files import write_part
 from .embedding_job import EmbeddingJob
 

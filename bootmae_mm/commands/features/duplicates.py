@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from ..tools import Say
 from .disk import writing
 from .embedded_features import read_features
 from .pace import Pace
 from .similar import most_similar, unit
-from .tools import Say
 
 QUERIES = 16_384  # pictures that are compared with all at a time
 MOST = 16  # near-duplicates of a picture that are looked for

@@ -2,7 +2,7 @@
 
 import time
 
-from .tools import Say
+from ..tools import Say
 
 
 class Pace:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bootmae_mm.commands import embedding_files
-from bootmae_mm.commands.embedded_features import read_features
-from bootmae_mm.commands.embedding_files import join, write_part
+from bootmae_mm.commands.features import embedding_files
+from bootmae_mm.commands.features.embedded_features import read_features
+from bootmae_mm.commands.features.embedding_files import join, write_part
 
 SHAPES = {'class': (5,), 'mean': (5,), 'patches': (3, 5)}
 NAMES = ['a.png', 'with, comma.png', 'with "quotes".png', 'two\nlines.png', 'ü/猫.png', 'z.png']

@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from .encoders import Encoder
-from .fitting import Fit
+from ..encoders import Encoder
+from ..fitting import Fit
+from ..machine import Machine
+from ..shapes import arch_of, depth_of
+from ..wish import Wish
+from ..writing import comment, head, listed
+from .common import SMALL, encoder_lines
 from .label_folders import LabelFolders
-from .labelled import SMALL, encoder_lines
-from .labelled_recipe import LabelledRecipe
-from .machine import Machine
-from .shapes import arch_of, depth_of
-from .wish import Wish
-from .writing import comment, head, listed
+from .recipe import LabelledRecipe
 
 SMALL_BASE, BASE = 'photos/photos_segment', 'seg/upernet_bootmae_vitb_160k'
 PATCHES, FEW_PATCHES = 32, 12  # on a side of the crop: the paper's; without a GPU

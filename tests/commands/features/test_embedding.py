@@ -15,10 +15,10 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 from torch import nn
 
-from bootmae_mm.commands import embedding_parts
-from bootmae_mm.commands.embedded_features import read_features
-from bootmae_mm.commands.embedding import embed
-from tests.commands.embedding_data import (
+from bootmae_mm.commands.features import embedding_parts
+from bootmae_mm.commands.features.embedded_features import read_features
+from bootmae_mm.commands.features.embedding import embed
+from tests.commands.features.embedding_data import (
     KINDS,
     MEAN,
     STD,

@@ -4,14 +4,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from .encoders import Encoder, find_encoder
-from .fitting import Fit
-from .labelled_recipe import LabelledRecipe
-from .running import Begin, Run, run
-from .shapes import arch_of
-from .tools import Say
-from .wish import Wish
-from .writing import call
+from ..encoders import Encoder, find_encoder
+from ..fitting import Fit
+from ..running import Begin, Run, run
+from ..shapes import arch_of
+from ..tools import Say
+from ..wish import Wish
+from ..writing import call
+from .recipe import LabelledRecipe
 
 SMALL = 'mini'  # the encoder of the study on photographs, whose small heads it gets
 HOURS_ON_CPU = 0.5

@@ -5,9 +5,9 @@ import random
 from pathlib import Path
 from typing import NamedTuple
 
-from ..data.files import some
-from ..data.label_files import IGNORED, pair_label_maps, read_label_map
-from ..preflight.data.files import evenly_spaced
+from ...data.files import some
+from ...data.label_files import IGNORED, pair_label_maps, read_label_map
+from ...preflight.data.files import evenly_spaced
 from .class_folders import HELD_OUT, TRAIN, VAL
 
 PICTURES = ('images', 'image', 'imgs', 'pictures', 'JPEGImages', 'leftImg8bit')

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import torch
 from mmpretrain.registry import MODELS
 
-from ..checkpoint import State
-from ..checkpoint.layouts import encoder_state
-from ..checkpoint.reading import read_meta, read_tensors
-from ..checkpoint.sources import local_path
-from ..convert.weights import HEADS, infer_arch
-from ..encoder.loading import load_encoder
-from ..encoder.vit import BootMAEViT
-from .encoders import newest_checkpoint
+from ...checkpoint import State
+from ...checkpoint.layouts import encoder_state
+from ...checkpoint.reading import read_meta, read_tensors
+from ...checkpoint.sources import local_path
+from ...convert.weights import HEADS, infer_arch
+from ...encoder.loading import load_encoder
+from ...encoder.vit import BootMAEViT
+from ..encoders import newest_checkpoint
 
 IMAGENET_MEAN, IMAGENET_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 HEAD_WIDTH = 64  # channels of a head in all usual ViTs but ViT-H

@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 import torch
 
-from ..data.files import Listing, list_images, some
-from ..engine.run_lock import only_run
+from ...data.files import Listing, list_images, some
+from ...engine.run_lock import only_run
+from ..machine import this_machine
+from ..tools import Say
 from .any_encoder import OpenEncoder, Unseen, open_encoder
 from .disk import writing
 from .embedding_files import KINDS, join, require_form
 from .embedding_job import EmbeddingJob, begin
 from .embedding_parts import printable
 from .embedding_processes import compute
-from .machine import this_machine
-from .tools import Say
 
 PART = 4096  # pictures
 READERS = 16  # processes that read pictures for a GPU, if there are cores for so many

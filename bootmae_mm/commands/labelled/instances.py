@@ -6,8 +6,8 @@ import random
 from pathlib import Path
 from typing import NamedTuple
 
-from ..data.coco_file import read_instances
-from ..data.files import some
+from ...data.coco_file import read_instances
+from ...data.files import some
 from .class_folders import HELD_OUT, TRAIN, VAL
 
 LISTS = ('images', 'annotations', 'categories')

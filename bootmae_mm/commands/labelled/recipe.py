@@ -4,7 +4,7 @@ rate, what share of the run things take."""
 import math
 from typing import NamedTuple
 
-from .recipe import PAPER_WIDTH, power_of_two, warm_up
+from ..recipe import PAPER_WIDTH, power_of_two, warm_up
 
 SMALLEST_BATCH = 16
 MOST_EPOCHS = 500  # of few pictures

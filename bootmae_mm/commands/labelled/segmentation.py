@@ -1,18 +1,18 @@
 """``python -m bootmae_mm segment SCENES --from RUN``: a label for every pixel."""
 
-from ..data.files import some
-from .fitting import fitted
+from ...data.files import some
+from ..fitting import fitted
+from ..machine import Machine
+from ..pictures import look_at
+from ..running import Run
+from ..shapes import arch_of
+from ..tools import Say
+from ..wish import Wish
+from ..writing import write_config
+from .common import HOURS_ON_CPU, require_toolbox, starting_encoder, told, transfer
 from .label_folders import look_at_labels
-from .labelled import HOURS_ON_CPU, require_toolbox, starting_encoder, told, transfer
-from .labelled_recipe import SEGMENTATION, labelled_recipe
-from .machine import Machine
-from .pictures import look_at
-from .running import Run
+from .recipe import SEGMENTATION, labelled_recipe
 from .segmentation_config import Choice, config_text, crop_size
-from .shapes import arch_of
-from .tools import Say
-from .wish import Wish
-from .writing import write_config
 
 
 def segment(

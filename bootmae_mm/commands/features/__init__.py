@@ -1,0 +1,1 @@
+"""Features of pictures, and what can be seen by them: embed, neighbours, duplicates."""

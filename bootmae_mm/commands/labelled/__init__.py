@@ -1,0 +1,1 @@
+"""Commands that start from a pretrained encoder and labels: finetune, segment, detect."""
