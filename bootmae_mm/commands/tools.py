@@ -21,9 +21,13 @@ def tool(name: str, *arguments: object) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """That of a tool: it finds this package wherever it lies."""
-    path = [str(Path(__file__).parents[2]), os.environ.get('PYTHONPATH', '')]
-    return {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, path))}
+    """That of a tool: it finds this package wherever it lies, and this Python as ``python``."""
+    first = dict(PYTHONPATH=str(Path(__file__).parents[2]), PATH=str(Path(sys.executable).parent))
+    joined = {
+        name: os.pathsep.join(filter(None, [folder, os.environ.get(name, '')]))
+        for name, folder in first.items()
+    }
+    return {**os.environ, **joined}
 
 
 def measure(config: Path, batch: int) -> Measurement:

@@ -249,6 +249,17 @@ def test_a_missing_toolbox_is_named(monkeypatch):
         labelled.require_toolbox('mmdet', 'mmdetection')
 
 
+def test_a_script_of_the_tools_finds_this_python_and_this_package(tmp_path):
+    """Also where neither is the one that the shell would take."""
+    code = 'import bootmae_mm, sys; print(sys.prefix, bootmae_mm.__file__)'
+    done = subprocess.run(
+        ['bash', '-c', f'python -c "{code}"'],
+        env=tools.environment(), cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = [Path(path).resolve() for path in done.stdout.split()]
+    assert found == [Path(sys.prefix).resolve(), ROOT / 'bootmae_mm/__init__.py']
+
+
 # The tools ---------------------------------------------------------------------------------------
 
 
