@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..data.files import list_images
+from ..data.files import Listing, list_images
 from ..data.reading import UnreadableImage, upright_size
 from ..preflight.data.files import evenly_spaced
 
@@ -40,6 +40,18 @@ def look_at(folder: str | Path) -> Pictures:
         ValueError: If there is no such folder, no picture in it, or none that can be read.
     """
     folder = Path(folder).expanduser().absolute()
+    listing = list_pictures(folder)
+    heights, widths = zip(*picture_sizes(folder, listing.images), strict=True)
+    median = int(statistics.median(heights)), int(statistics.median(widths))
+    return Pictures(folder, len(listing.images), median, list(listing.left_out()))
+
+
+def list_pictures(folder: Path) -> Listing:
+    """The pictures in a folder and below it, and what else is there.
+
+    Raises:
+        ValueError: If there is no such folder, or no picture in it.
+    """
     if not folder.is_dir():
         raise ValueError(f'Expected a folder of pictures, found none at {str(folder)!r}.')
     listing = list_images(folder)
@@ -48,9 +60,7 @@ def look_at(folder: str | Path) -> Pictures:
             f'Expected pictures in {str(folder)!r} or below, found none among its '
             f'{len(listing.others):,} files; name the folder that holds them.'
         )
-    heights, widths = zip(*picture_sizes(folder, listing.images), strict=True)
-    median = int(statistics.median(heights)), int(statistics.median(widths))
-    return Pictures(folder, len(listing.images), median, list(listing.left_out()))
+    return listing
 
 
 def picture_sizes(folder: Path, names: list[str]) -> list[tuple[int, int]]:

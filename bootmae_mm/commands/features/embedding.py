@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import torch
 
-from ...data.files import Listing, list_images, some
+from ...data.files import some
 from ...engine.run_lock import only_run
 from ..machine import this_machine
+from ..pictures import list_pictures
 from ..tools import Say
 from .any_encoder import OpenEncoder, Unseen, open_encoder
 from .disk import writing
@@ -142,23 +143,6 @@ def shown(shape: tuple[int, ...]) -> str:
 
 
 # ---------------------------------------------------------------------------- what is asked for
-
-
-def list_pictures(folder: Path) -> Listing:
-    """The pictures in a folder and below it, and what else is there.
-
-    Raises:
-        ValueError: If there is no such folder, or no picture in it.
-    """
-    if not folder.is_dir():
-        raise ValueError(f'Expected a folder of pictures, found none at {str(folder)!r}.')
-    listing = list_images(folder)
-    if not listing.images:
-        raise ValueError(
-            f'Expected pictures in {str(folder)!r} or below, found none among its '
-            f'{len(listing.others):,} files; name the folder that holds them.'
-        )
-    return listing
 
 
 def parts_of(out: Path) -> Path:
