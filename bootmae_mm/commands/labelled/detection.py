@@ -3,18 +3,22 @@
 import json
 
 from ...data.files import some
-from ..fitting import fitted
 from ..machine import Machine
 from ..pictures import look_at
 from ..running import Run
-from ..shapes import arch_of
 from ..tools import Say
 from ..wish import Wish
 from ..writing import write_config
-from .common import HOURS_ON_CPU, require_toolbox, starting_encoder, told, transfer
+from .common import (
+    count_line,
+    fit_recipe,
+    require_toolbox,
+    starting_encoder,
+    transfer,
+)
 from .detection_config import Choice, config_text
 from .instances import Instances, look_at_instances
-from .recipe import DETECTION, labelled_recipe
+from .recipe import DETECTION, LabelledRecipe
 
 
 def detect(
@@ -48,22 +52,17 @@ def begin(wish: Wish, machine: Machine, say: Say) -> None:
     """Look, choose, measure, write, and say what will happen."""
     require_toolbox('mmdet', 'mmdetection')
     encoder, found = starting_encoder(wish), look_at_instances(wish.data)
-    _, arch = arch_of(encoder.backbone['arch'])
     train, val = (len(part.content['images']) for part in (found.train, found.val))
-    held_out = ', a fifth held out' if found.held_out else ''
+    say(count_line(train, val, found.held_out, wish.data))
     kind = 'boxes and masks' if found.masks else 'boxes, as not all have a mask'
-    say(f'pictures   {train:,} to train on, {val:,} to validate on{held_out}: {wish.data}')
     say(f'classes    {len(found.names):,}: {some(found.names)}; {kind}')
     found = write_parts(found, wish)
     size = look_at(found.train.folder).median_size
 
-    def choose(epochs: int | None) -> Choice:
-        recipe = labelled_recipe(DETECTION, train, epochs, arch.width)
+    def make(recipe: LabelledRecipe) -> Choice:
         return Choice(encoder, found, recipe, machine, size)
 
-    choice, measured = fitted(wish, machine, choose, config_text, HOURS_ON_CPU, say)
-    for line in told(choice, measured, wish):
-        say(line)
+    fit_recipe(wish, machine, encoder, DETECTION, train, make, config_text, say)
 
 
 def write_parts(found: Instances, wish: Wish) -> Instances:

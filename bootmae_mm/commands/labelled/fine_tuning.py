@@ -1,17 +1,20 @@
 """``python -m bootmae_mm finetune CLASSES --from RUN``: a classifier of one's own classes."""
 
 from ...data.files import some
-from ..fitting import fitted
 from ..machine import Machine
 from ..running import Run
-from ..shapes import arch_of
 from ..tools import Say
 from ..wish import Wish
-from ..writing import write_config
 from .class_folders import look_at_classes
-from .common import HOURS_ON_CPU, starting_encoder, told, transfer
+from .common import (
+    count_line,
+    fit_recipe,
+    starting_encoder,
+    transfer,
+    write_lists,
+)
 from .fine_tuning_config import Choice, config_text
-from .recipe import FINE_TUNING, labelled_recipe
+from .recipe import FINE_TUNING, LabelledRecipe
 
 
 def finetune(
@@ -43,18 +46,11 @@ def finetune(
 def begin(wish: Wish, machine: Machine, say: Say) -> None:
     """Look, choose, measure, write, and say what will happen."""
     encoder, classes = starting_encoder(wish), look_at_classes(wish.data)
-    _, arch = arch_of(encoder.backbone['arch'])
-    train, val = classes.counts
-    held_out = ', a fifth held out' if classes.lists else ''
-    say(f'pictures   {train:,} to train on, {val:,} to validate on{held_out}: {classes.root}')
+    say(count_line(*classes.counts, classes.lists is not None, classes.root))
     say(f'classes    {len(classes.names):,}: {some(classes.names)}')
+    write_lists(wish, classes.lists)
 
-    def choose(epochs: int | None) -> Choice:
-        recipe = labelled_recipe(FINE_TUNING, train, epochs, arch.width)
+    def make(recipe: LabelledRecipe) -> Choice:
         return Choice(encoder, classes, recipe, machine)
 
-    for name, lines in zip(('train', 'val'), classes.lists or (), strict=False):
-        write_config(wish.config.with_name(f'{name}.txt'), '\n'.join(lines) + '\n')
-    choice, found = fitted(wish, machine, choose, config_text, HOURS_ON_CPU, say)
-    for line in told(choice, found, wish):
-        say(line)
+    fit_recipe(wish, machine, encoder, FINE_TUNING, classes.counts[0], make, config_text, say)

@@ -1,17 +1,21 @@
 """``python -m bootmae_mm segment SCENES --from RUN``: a label for every pixel."""
 
 from ...data.files import some
-from ..fitting import fitted
 from ..machine import Machine
 from ..pictures import look_at
 from ..running import Run
-from ..shapes import arch_of
 from ..tools import Say
 from ..wish import Wish
-from ..writing import write_config
-from .common import HOURS_ON_CPU, require_toolbox, starting_encoder, told, transfer
+from .common import (
+    count_line,
+    fit_recipe,
+    require_toolbox,
+    starting_encoder,
+    transfer,
+    write_lists,
+)
 from .label_folders import look_at_labels
-from .recipe import SEGMENTATION, labelled_recipe
+from .recipe import SEGMENTATION, LabelledRecipe
 from .segmentation_config import Choice, config_text, crop_size
 
 
@@ -49,10 +53,7 @@ def begin(wish: Wish, machine: Machine, say: Say) -> None:
     encoder = starting_encoder(wish)
     no_label = wish.options.get('no-label')
     scenes = look_at_labels(wish.data, None if no_label is None else no_label == 0)
-    _, arch = arch_of(encoder.backbone['arch'])
-    train, val = scenes.counts
-    held_out = ', a fifth held out' if scenes.lists else ''
-    say(f'pictures   {train:,} to train on, {val:,} to validate on{held_out}: {scenes.root}')
+    say(count_line(*scenes.counts, scenes.lists is not None, scenes.root))
     say(
         f'classes    {len(scenes.names):,}: {some(scenes.names)}; '
         + ('0 and 255 are no label' if scenes.zero_is_no_label else '0 is the first, 255 no label')
@@ -60,12 +61,9 @@ def begin(wish: Wish, machine: Machine, say: Say) -> None:
     size = look_at(scenes.root / scenes.prefixes[0][0]).median_size
     crop = crop_size(encoder.backbone['patch_size'], machine.gpus > 0, min(size))
 
-    def choose(epochs: int | None) -> Choice:
-        recipe = labelled_recipe(SEGMENTATION, train, epochs, arch.width)
+    write_lists(wish, scenes.lists)
+
+    def make(recipe: LabelledRecipe) -> Choice:
         return Choice(encoder, scenes, recipe, machine, crop)
 
-    for name, stems in zip(('train', 'val'), scenes.lists or (), strict=False):
-        write_config(wish.config.with_name(f'{name}.txt'), '\n'.join(stems) + '\n')
-    choice, found = fitted(wish, machine, choose, config_text, HOURS_ON_CPU, say)
-    for line in told(choice, found, wish, 'iterations'):
-        say(line)
+    fit_recipe(wish, machine, encoder, SEGMENTATION, scenes.counts[0], make, config_text, say)
