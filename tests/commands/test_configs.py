@@ -66,7 +66,7 @@ def checked(text: str, wish: Wish, processes: int) -> Config:
 
 @pytest.mark.parametrize('machine', [CPU, GPUS], ids=['cpu', 'gpus'])
 @pytest.mark.parametrize('epochs', [100, 20_000], ids=['short', 'long'])
-@pytest.mark.parametrize('name', ['mini', 'tiny', 'base', 'large'])
+@pytest.mark.parametrize('name', ['mini', 'base', 'large'])
 def test_pretraining(name, epochs, machine, tmp_path):
     write_images(tmp_path / 'pictures', 40)
     shape = Shape((64, 128), 8) if name == 'mini' else Shape((224, 224), 14)
@@ -106,7 +106,7 @@ def test_every_number_has_a_reason_above_or_beside_it(tmp_path):
 
 
 @pytest.mark.parametrize('machine', [CPU, GPUS], ids=['cpu', 'gpus'])
-@pytest.mark.parametrize('name', ['mini', 'tiny', 'base', 'large'])
+@pytest.mark.parametrize('name', ['mini', 'base', 'large'])
 def test_fine_tuning(name, machine, tmp_path):
     for label in ('a b', "it's", 'c'):
         write_images(tmp_path / f'classes/{label}', 10)
@@ -128,7 +128,7 @@ def test_fine_tuning(name, machine, tmp_path):
 
 
 @pytest.mark.parametrize('machine', [CPU, GPUS], ids=['cpu', 'gpus'])
-@pytest.mark.parametrize('name', ['mini', 'tiny', 'base', 'large'])
+@pytest.mark.parametrize('name', ['mini', 'base', 'large'])
 def test_segmentation(name, machine, tmp_path):
     scenes = look_at_labels(write_ade20k(tmp_path / 'scenes'), True)
     found = labelled_recipe(SEGMENTATION, scenes.counts[0], None, ARCHS[name].width)
@@ -147,7 +147,7 @@ def test_segmentation(name, machine, tmp_path):
 
 @pytest.mark.parametrize('masks', [True, False], ids=['masks', 'boxes'])
 @pytest.mark.parametrize('machine', [CPU, GPUS], ids=['cpu', 'gpus'])
-@pytest.mark.parametrize('name', ['mini', 'tiny', 'base', 'large'])
+@pytest.mark.parametrize('name', ['mini', 'base', 'large'])
 def test_detection(name, machine, masks, tmp_path):
     instances = look_at_instances(write_coco(tmp_path / 'coco'))._replace(masks=masks)
     found = labelled_recipe(DETECTION, 8, None, ARCHS[name].width)
