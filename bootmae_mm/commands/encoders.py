@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from ..engine.run_files import checkpoints, last_checkpoint, numbered
 
+IMAGENET_MEAN, IMAGENET_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 LOGGED = '*/vis_data/config.py'  # below a work_dir: the config of each start, whole
 
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from .encoders import Encoder
+from .encoders import IMAGENET_MEAN, IMAGENET_STD, Encoder
 from .fitting import Fit
 from .machine import Machine
 from .pictures import Pictures
@@ -12,7 +12,6 @@ from .wish import Wish
 from .writing import call, comment, head
 
 BASE = 'pretrain/bootmae_vitb_800e'
-MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]  # of ImageNet
 CHECKPOINTS, PICTURES = 100, 16  # in a run
 
 
@@ -76,7 +75,11 @@ lr = {plan.rate:g}
 def model(choice: Choice) -> str:
     """Encoder, decoders, input and target."""
     start, arch, recipe = choice.start, choice.arch.backbone, choice.recipe
-    mean, std, origin = (MEAN, STD, "ImageNet's, worth most in the study on photographs")
+    mean, std, origin = (
+        IMAGENET_MEAN,
+        IMAGENET_STD,
+        "ImageNet's, worth most in the study on photographs",
+    )
     if start is not None:
         mean, std, origin = start.mean, start.std, 'those of the encoder it starts from'
     target = 'Pixels by channel and block-wise masks, as in the paper: the run is long enough.'

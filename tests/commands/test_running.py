@@ -15,6 +15,7 @@ from mmengine.config import Config
 from bootmae_mm.commands import running, tools, training
 from bootmae_mm.commands.labelled import common as labelled
 from bootmae_mm.commands.labelled.fine_tuning import finetune
+from bootmae_mm.commands.labelled.segmentation import segment
 from bootmae_mm.commands.pretraining import pretrain
 from bootmae_mm.preflight.planning.arithmetic import Measurement
 from tests.helpers.data_cases import assert_one_sentence
@@ -288,6 +289,8 @@ def test_wrong_command_lines_end_in_a_sentence(line, words, folder, tmp_path):
 def test_the_default_folder_of_a_run_is_beside_the_one_it_starts_from(monkeypatch):
     asked = []
     monkeypatch.setattr(labelled, 'run', lambda wish, *_: asked.append(wish))
+    segment('scenes', 'runs/a', no_label=0)  # which equals False
+    assert asked.pop().options == {'from': 'runs/a', 'no-label': 0}
     finetune('classes', 'runs/a', epochs=3, hours=None)
     finetune('classes', 'runs/a/epoch_3.pth', out='there', scratch=False)
     finetune('classes', 'runs/a', scratch=True)

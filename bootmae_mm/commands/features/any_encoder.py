@@ -16,9 +16,8 @@ from ...checkpoint.sources import local_path
 from ...convert.weights import HEADS, infer_arch
 from ...encoder.loading import load_encoder
 from ...encoder.vit import BootMAEViT
-from ..encoders import newest_checkpoint
+from ..encoders import IMAGENET_MEAN, IMAGENET_STD, newest_checkpoint
 
-IMAGENET_MEAN, IMAGENET_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 HEAD_WIDTH = 64  # channels of a head in all usual ViTs but ViT-H
 
 

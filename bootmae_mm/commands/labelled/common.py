@@ -38,7 +38,8 @@ def transfer(
 ) -> Run:
     """Run a command that starts from a run; its own folder is by default beside that one."""
     path = Path(start)
-    given = {option: value for option, value in options.items() if value not in (None, False)}
+    unsaid = (None, False)  # by identity, as 0 equals False
+    given = {k: v for k, v in options.items() if not any(v is one for one in unsaid)}
     ending = f'{name}_scratch' if 'scratch' in given else name
     out = out or f'{path.parent if path.suffix else path}_{ending}'
     return run(Wish(name, str(data), str(out), {'from': start, **given}), begin, say, dry_run)

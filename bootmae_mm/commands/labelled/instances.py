@@ -129,7 +129,7 @@ def split(part: Part) -> tuple[Part, Part]:
             f'found {len(ids)}; add some, or a second file of annotations.'
         )
     others = {*ids} - held_out
-    return tuple(part._replace(content=chosen(part.content, some)) for some in (others, held_out))
+    return tuple(part._replace(content=chosen(part.content, kept)) for kept in (others, held_out))
 
 
 def chosen(content: dict, ids: set[int]) -> dict:
