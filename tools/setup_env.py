@@ -254,22 +254,37 @@ def build_mmcv(requirement, folder, with_cuda):
     """Compile a wheel of `requirement` and put it into `folder`, whole or not at all.
 
     The build sees the environment's torch: an isolated one finds none and leaves the operators out
-    without a word, and so may a wheel from pip's cache. Hence the flags, and the look into the
-    wheel.
+    without a word. Hence the flag, and the look into the wheel.
     """
     env = {**CHEAP_FLAGS, 'MAX_JOBS': str(compile_jobs()), **os.environ}
     if not with_cuda:
         env.update(CUDA_VISIBLE_DEVICES='', FORCE_CUDA='0')
     command = [PYTHON, '-m', 'pip', 'wheel', '-v', '--no-deps', '--no-build-isolation']
-    command += ['--no-cache-dir', '--no-binary', 'onedl-mmcv', requirement]
     say(f'Compiling {requirement}, {env["MAX_JOBS"]} files at a time, once for all checkouts.')
     log = folder / 'build.log'
     with tempfile.TemporaryDirectory(prefix='unfinished-', dir=folder) as build:
-        compile_with_progress([*command, '-w', build], env, log)
+        source = fetch_mmcv_source(requirement, build)
+        compile_with_progress([*command, '-w', build, source], env, log)
         wheel = next(Path(build).glob('*.whl'))
         if not has_operators(wheel):
             fail(f'mmcv was built without its operators; the log is {log}.')
         return wheel.rename(folder / wheel.name)
+
+
+def fetch_mmcv_source(requirement, build):
+    """The folder of mmcv's source in the folder `build`, to be compiled to torch's standard of C++.
+
+    mmcv asks for C++17, and torch from 2.14 on for C++20; where the source asks for none, torch
+    names its own.
+    """
+    command = [PYTHON, '-m', 'pip', 'download', '-q', '--no-deps', '--no-build-isolation']
+    run([*command, '--no-binary', ':all:', '-d', build, requirement], NOT_INSTALLED)
+    [archive] = Path(build).glob('*.tar.gz')
+    shutil.unpack_archive(str(archive), build)
+    source = Path(build, archive.name[: -len('.tar.gz')])
+    setup = source / 'setup.py'
+    setup.write_text(re.sub(r"(, )?'-std=c\+\+17'", '', setup.read_text()))
+    return source
 
 
 def compile_jobs():

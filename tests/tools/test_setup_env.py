@@ -345,11 +345,13 @@ def build(setup_env, monkeypatch):
         def fake_build(command, env, log):
             options.extend(command)
             settings.update(env)
-            with zipfile.ZipFile(Path(command[-1]) / 'onedl_mmcv.whl', 'w') as wheel:
+            built = Path(command[command.index('-w') + 1])
+            with zipfile.ZipFile(built / 'onedl_mmcv.whl', 'w') as wheel:
                 wheel.writestr(file, '')
 
         options, settings = [], {}
         monkeypatch.setattr(setup_env, 'compile_with_progress', fake_build)
+        monkeypatch.setattr(setup_env, 'fetch_mmcv_source', lambda *_: 'the source')
         folder.mkdir()
         return setup_env.build_mmcv('onedl-mmcv', folder, with_cuda=False), options, settings
 
@@ -371,7 +373,33 @@ def test_a_wheel_without_operators_is_not_kept(build, tmp_path: Path) -> None:
 def test_a_build_sees_the_torch_of_the_environment(build, tmp_path: Path) -> None:
     _, options, _ = build('mmcv/_ext.so', tmp_path / 'wheels')
     assert options[:2] == [Path('.venv/bin/python'), '-m']
-    assert {'--no-build-isolation', '--no-cache-dir'} < set(options)
+    assert '--no-build-isolation' in options and options[-1] == 'the source'
+
+
+def test_the_source_leaves_the_standard_of_the_language_to_torch(
+    setup_env, tmp_path: Path, monkeypatch
+) -> None:
+    """torch adds the one that it needs, which from 2.14 on is C++20, where there is none."""
+    setup = """\
+            extra_compile_args['cxx'] = ['-std=c++17']
+            extra_compile_args['cxx'] = ['-Wall', '-std=c++17']
+            extra_compile_args['nvcc'] += ['-std=c++17']
+"""
+
+    def download(command, failure):
+        assert command[-1] == 'onedl-mmcv==1.2' and command[-2] == str(tmp_path)
+        (tmp_path / 'made/onedl_mmcv-1.2').mkdir(parents=True)
+        (tmp_path / 'made/onedl_mmcv-1.2/setup.py').write_text(setup)
+        shutil.make_archive(str(tmp_path / 'onedl_mmcv-1.2'), 'gztar', tmp_path / 'made')
+
+    monkeypatch.setattr(setup_env, 'run', download)
+    source = setup_env.fetch_mmcv_source('onedl-mmcv==1.2', str(tmp_path))
+    lines = (source / 'setup.py').read_text().split()
+    assert [line for line in lines if '[' in line and 'args' not in line] == [
+        '[]',
+        "['-Wall']",
+        '[]',
+    ]
 
 
 def test_a_build_is_cheap_and_leaves_an_unsuitable_gpu_alone(
