@@ -3,20 +3,18 @@ PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo pyth
 TORCH_INDEX ?=
 MMCV_LINKS ?=
 PRETRAIN_ONLY ?=
-DATA ?=
 BENCH ?=
 
 VENV_PYTHON := .venv/bin/python
-# A variable's value as one word of the shell, whatever is in it.
-as_typed = '$(subst ','\'',$(value $(1)))'
 PYTEST := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV_PYTHON) -m pytest -n auto --maxprocesses 8
 
-.PHONY: help setup env demo bench test test-long docs lint format clean clean-env
+.PHONY: help setup env demo demo-full bench test test-long docs lint format clean clean-env
 
 help:
 	@echo 'make setup      create .venv (options: PYTHON=python3.12, TORCH_INDEX=<index of CPU wheels>,'
 	@echo '                MMCV_LINKS=<page of wheels>, PRETRAIN_ONLY=1)'
-	@echo 'make demo       pretrain a small BootMAE and report what it learned (option: DATA=<folder>)'
+	@echo 'make demo       pretrain a small BootMAE and see what it is worth with labels; make demo-full'
+	@echo '                adds detection, and two more seeds'
 	@echo 'make bench      measure speed and memory of pretraining here (option: BENCH="--quick")'
 	@echo 'make test       run the tests; make test-long runs those that take minutes'
 	@echo 'make docs       build the documentation into site/; a broken reference is an error'
@@ -36,7 +34,10 @@ env:
 		--pretrain-only '$(PRETRAIN_ONLY)'
 
 demo: env
-	$(VENV_PYTHON) tools/demo.py $(if $(value DATA),--data=$(call as_typed,DATA))
+	$(VENV_PYTHON) tools/demo.py
+
+demo-full: env
+	$(VENV_PYTHON) tools/demo.py --full
 
 bench: env
 	$(VENV_PYTHON) benchmarks/bench.py $(BENCH)

@@ -101,7 +101,7 @@ def test_check_data_finds_the_package_from_the_wheel(wheel: Path, tmp_path: Path
 @pytest.mark.long
 def test_mim_trains_and_tests_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
     """OpenMMLab's own command, in a folder with nothing but data, finds configs by name."""
-    write_dense_layouts(tmp_path / 'data/shapes_dense', 8, 4, size=32, seed=0)
+    write_dense_layouts(tmp_path / 'data/photos', 8, 4, size=32, seed=0)
     env = {**os.environ, 'PYTHONPATH': str(wheel), 'CUDA_VISIBLE_DEVICES': ''}
 
     def mim(*arguments: str) -> str:
@@ -114,10 +114,10 @@ def test_mim_trains_and_tests_from_the_wheel(wheel: Path, tmp_path: Path) -> Non
     changes += ['train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'param_scheduler.0.end=1']
     changes += ['param_scheduler.1.begin=1', 'param_scheduler.1.end=2', 'model.backbone.init_cfg=']
     changes += ['default_hooks.checkpoint.interval=2']
-    trained = mim('train', 'bootmae_mm', 'segment.py', '--gpus', '0', '--work-dir', 'run')
-    assert str(wheel / 'bootmae_mm/.mim/configs/demo/segment.py') in trained
+    trained = mim('train', 'bootmae_mm', 'photos_segment.py', '--gpus', '0', '--work-dir', 'run')
+    assert str(wheel / 'bootmae_mm/.mim/configs/photos/photos_segment.py') in trained
     checkpoint = ['--checkpoint', 'run/iter_2.pth']
-    tested = mim('test', 'bootmae_mm', 'segment.py', *checkpoint, '--work-dir', 'test')
+    tested = mim('test', 'bootmae_mm', 'photos_segment.py', *checkpoint, '--work-dir', 'test')
     found = [re.findall(r'mIoU: ([\d.]+)', text)[-1] for text in (trained, tested)]
     assert found[0] == found[1]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from ..preflight.planning.arithmetic import Measurement
+from ..preflight.planning.text import duration
 from . import tools
 from .machine import Machine
 from .recipe import power_of_two
@@ -79,7 +80,7 @@ class Fit(NamedTuple):
         """Time for so many pictures, and memory, a line each."""
         hours = pictures / self.pictures_per_second / 3600
         return [
-            f'time       about {hours:.2g} hours: {self.measured.rate:.3g} pictures a second on '
+            f'time       about {duration(hours)}: {self.measured.rate:.3g} pictures a second on '
             f'each of {self.processes} × {self.machine.device}',
             f'memory     about {self.bytes(batch) / 2**30:.2g} of {self.memory / 2**30:.0f} GiB '
             f'each, {batch} pictures at a time',

@@ -49,8 +49,9 @@ class Digest:
             self.say(f'{unit} {step["done"]}, {values.get("eta")} left: {", ".join(losses)}')
             self.shown = now
         elif scores:
-            values = VALUE.findall(scores['scores'])
-            self.say('scores: ' + ', '.join(f'{k} {v}' for k, v in values if k not in TIMES))
+            values = [f'{k} {v}' for k, v in VALUE.findall(scores['scores']) if k not in TIMES]
+            if values:
+                self.say(f'scores: {", ".join(values)}')
         elif alarm and self.is_new(alarm['text']):
             self.say(f'{alarm[1].lower()}: {alarm["text"]}')
 

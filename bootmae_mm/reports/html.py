@@ -62,6 +62,8 @@ svg polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.2em 1.2em; margin: 0.4em 0 0; padding: 0;
   list-style: none; font-size: 0.9em; }
 .legend svg { display: inline-block; width: 28px; height: 10px; margin-right: 0.4em; }
+.legend i { display: inline-block; width: 1em; height: 1em; margin-right: 0.4em;
+  border-radius: 3px; vertical-align: -0.15em; }
 .pictures { display: grid; gap: 4px; text-align: center; font-size: 0.85em; hyphens: auto; }
 .pictures img { display: block; width: 100%; height: auto; image-rendering: pixelated; }
 """
@@ -230,6 +232,14 @@ class Report:
         grid = f'<div class="pictures" style="grid-template-columns: {columns}">'
         content = '\n'.join([grid, *cells, '</div>'])
         self._parts.append(_figure(f'<div class="scroll">{content}</div>', caption))
+
+    def colours(self, legend: Mapping[str, tuple[int, int, int]]) -> None:
+        """Add what the colours (R, G, B of 0 to 255) of the pictures above stand for."""
+        items = (
+            f'<li><i style="background: rgb{colour}"></i>{escape(name)}</li>'
+            for name, colour in legend.items()
+        )
+        self._parts.append(f'<ul class="legend">{"".join(items)}</ul>')
 
     def html(self) -> str:
         """The whole page."""

@@ -43,7 +43,7 @@ def draw_figures(
         ValueError: If the model is of another kind or the checkpoint does not fit it.
     """
     scope = cfg.get('default_scope', 'mmpretrain')
-    if scope in predictions.VISUALIZER_TYPES:
+    if scope in predictions.SCOPES:
         return [predictions.prediction_figure(cfg, checkpoint, pictures, min_score)]
     with DefaultScope.overwrite_default_scope(scope):
         model = MODELS.build(cfg.model)

@@ -82,7 +82,7 @@ def test_what_will_happen_is_told_in_ten_lines(folder, tmp_path):
     assert 'pictures   40 of about' in said[0]
     assert 'length     100 epochs × 1 = 100 steps of 32 pictures' in said[3]
     # 3,200 pictures at 100 a second
-    assert 'time       about 0.0089 hours: 100 pictures a second on each of 2 × pro' in said[6]
+    assert 'time       about 32 seconds: 100 pictures a second on each of 2 × pro' in said[6]
     assert 'memory     about 0.002 of 4 GiB each, 16 pictures at a time' in said[7]
 
 

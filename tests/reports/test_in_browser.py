@@ -1,15 +1,13 @@
 """The pages in a headless Chromium: a run's report and the demo's, on a phone and a desktop."""
 
-import numpy as np
 import pytest
 
-from bootmae_mm.pretrain.reconstruct import Reconstruction
 from bootmae_mm.reports.html import Report
 from bootmae_mm.reports.run.page import write_report
 from bootmae_mm.studies.demo import summary
 from tests.helpers import browser as tools
 from tests.helpers.browser import DESKTOP, PHONE, browser, opened  # noqa: F401  (browser is a fixture)
-from tests.helpers.demo_outcomes import OUTCOMES
+from tests.helpers.demo_outcomes import OUTCOMES, shown
 from tests.helpers.run_folders import write_eventful_run
 
 # Page, number of charts, width, scheme.
@@ -19,14 +17,8 @@ CASES += [('demo', 2, PHONE, 'light'), ('demo', 2, DESKTOP, 'dark')]
 
 def demo_page(folder):
     """The demo's page of invented outcomes and random pictures."""
-    rng = np.random.default_rng(0)
-    grey = rng.integers(0, 256, (2, 48, 48, 3), dtype=np.uint8)
-    keys = ('L_pixel', 'L_feature', 'teacher_spread', 'feature_spread')
-    logged = dict.fromkeys(keys, [(step, 1 / step) for step in range(1, 60)])
     path = folder / 'demo.html'
-    truth = list(rng.integers(0, 256, (2, 256, 256, 3), dtype=np.uint8))
-    outcomes = {job: out._replace(pictures=truth) for job, out in OUTCOMES.items()}
-    summary.write_report(path, logged, Reconstruction(*[grey] * 4), outcomes, truth, {'all': 1.0})
+    summary.write_report(path, OUTCOMES, shown(), {'all': 1.0})
     return path
 
 

@@ -52,7 +52,7 @@ def begin(wish: Wish, machine: Machine, say: Say) -> None:
     """Look, choose, measure, write, and say what will happen."""
     require_toolbox('mmdet', 'mmdetection')
     encoder, found = starting_encoder(wish), look_at_instances(wish.data)
-    train, val = (len(part.content['images']) for part in (found.train, found.val))
+    train, val = found.train.count, found.val.count
     say(count_line(train, val, found.held_out, wish.data))
     kind = 'boxes and masks' if found.masks else 'boxes, as not all have a mask'
     say(f'classes    {len(found.names):,}: {some(found.names)}; {kind}')

@@ -1,5 +1,6 @@
 """The config of a detection, as a document; and what decides it."""
 
+import math
 from typing import NamedTuple
 
 from ..encoders import Encoder
@@ -150,8 +151,7 @@ test_evaluator = val_evaluator
 
 def schedule(choice: Choice, small: bool) -> str:
     """Optimiser, schedules, checkpoints."""
-    epochs = choice.recipe.epochs
-    every = max(1, epochs // VALIDATIONS)
+    every = math.ceil(choice.recipe.epochs_between(VALIDATIONS, choice.instances.val.count))
     dtype = f'dtype={choice.machine.dtype!r}, ' if not small else ''
     warm_up = choice.recipe.warm_up(1 / 20)
     rates = """milestones = [max_epochs * 2 // 3, max_epochs * 11 // 12]

@@ -1,5 +1,6 @@
 """The config of a fine-tuning, as a document; and what decides it."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -146,7 +147,7 @@ def whole_or_middle(height: int, width: int) -> str:
 def schedule(choice: Choice, small: bool) -> str:
     """Optimiser, schedules, averages, checkpoints."""
     recipe = choice.recipe
-    every = max(1, recipe.epochs // VALIDATIONS)
+    every = math.ceil(recipe.epochs_between(VALIDATIONS, choice.classes.counts[1]))
     momentum = min(0.1, 1 / (AVERAGED * recipe.steps))
     average = comment(
         "    The averaged weights, which are tested, remember the paper's share of the run."

@@ -26,6 +26,11 @@ class Part(NamedTuple):
     folder: Path
     content: dict
 
+    @property
+    def count(self) -> int:
+        """Number of pictures."""
+        return len(self.content['images'])
+
 
 class Instances(NamedTuple):
     """A folder with annotated pictures.

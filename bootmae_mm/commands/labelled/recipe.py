@@ -8,6 +8,7 @@ from ..recipe import PAPER_WIDTH, power_of_two, warm_up
 
 SMALLEST_BATCH = 16
 MOST_EPOCHS = 500  # of few pictures
+SHARE_OF_VALIDATION = 1 / 5  # of the pictures of training
 
 
 class Task(NamedTuple):
@@ -60,6 +61,12 @@ class LabelledRecipe(NamedTuple):
     def steps(self) -> int:
         """Of the run."""
         return self.epochs * self.epoch_steps
+
+    def epochs_between(self, validations: int, pictures: int) -> float:
+        """How often to validate on so many pictures: at most so many times in the run, and so
+        seldom that those are at most a fifth of the pictures seen in training."""
+        affordable = SHARE_OF_VALIDATION * self.epochs * self.pictures / pictures
+        return self.epochs / max(1, min(validations, int(affordable)))
 
     def warm_up(self, share: float) -> float:
         """Epochs of so much of the run, and a step at least."""

@@ -1,5 +1,6 @@
 """The config of a segmentation, as a document; and what decides it."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -157,7 +158,8 @@ test_dataloader = val_dataloader
 
 def schedule(choice: Choice, small: bool) -> str:
     """Optimiser, schedules, checkpoints."""
-    every = max(1, choice.recipe.steps // VALIDATIONS)
+    recipe, (_, val) = choice.recipe, choice.scenes.counts
+    every = math.ceil(recipe.epochs_between(VALIDATIONS, val) * recipe.epoch_steps)
     dtype = f'dtype={choice.machine.dtype!r}, ' if not small else ''
     begin = 'begin=warmup_iters, ' if small else ''
     return f"""optim_wrapper = dict({dtype}optimizer=dict(lr=lr))

@@ -2,20 +2,21 @@
 
 root/ade/images/{training,validation}/<index>.png
 root/ade/annotations/{training,validation}/<index>.png      0 = background, 1 + class elsewhere
+root/ade/classes.txt                                        their names, a line each
 root/coco/{train2017,val2017}/<index>.png
 root/coco/annotations/instances_{train2017,val2017}.json    category ids are 1 + class
 """
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from .once import write_once
-from .shapes import CLASSES, GENERATOR_VERSION, Scene, draw_scene
+from .shapes import CLASSES, GENERATOR_VERSION, Scene, Shape, draw_scene
 
 # Names of a split in the two layouts.
 SPLITS = {'train': ('training', 'train2017'), 'val': ('validation', 'val2017')}
@@ -32,12 +33,17 @@ def split_scene(
     return draw_scene(rng, size, num_shapes=count, **style)
 
 
-def label_map(scene: Scene) -> np.ndarray:
-    """uint8 (size, size): 0 for the background, 1 + class on a shape."""
+def label_map(scene: Scene, classes: Sequence[str] = CLASSES) -> np.ndarray:
+    """uint8 (size, size): 0 for the background, 1 + place in `classes` on a shape."""
     labels = np.zeros(scene.image.shape[:2], np.uint8)
     for shape in scene.shapes:
-        labels[shape.mask] = 1 + shape.class_id
+        labels[shape.mask] = number_of(shape, classes)
     return labels
+
+
+def number_of(shape: Shape, classes: Sequence[str]) -> int:
+    """1 + the place of a shape's class."""
+    return 1 + classes.index(CLASSES[shape.class_id])
 
 
 def run_lengths(mask: np.ndarray) -> dict:
@@ -48,10 +54,10 @@ def run_lengths(mask: np.ndarray) -> dict:
     return dict(size=list(mask.shape), counts=runs.tolist())
 
 
-def coco_annotations(scenes: Iterable[tuple[int, Scene]]) -> dict:
+def coco_annotations(scenes: Iterable[tuple[int, Scene]], classes: Sequence[str] = CLASSES) -> dict:
     """The content of an instances file; a shape of which no pixel is seen has no annotation."""
     content = dict(images=[], annotations=[], categories=[])
-    content['categories'] = [dict(id=1 + i, name=name) for i, name in enumerate(CLASSES)]
+    content['categories'] = [dict(id=1 + i, name=name) for i, name in enumerate(classes)]
     for index, scene in scenes:
         height, width = scene.image.shape[:2]
         content['images'].append(
@@ -60,17 +66,19 @@ def coco_annotations(scenes: Iterable[tuple[int, Scene]]) -> dict:
         for shape in scene.shapes:
             if shape.mask.any():
                 number = len(content['annotations']) + 1
-                content['annotations'].append(_annotation(number, index, shape))
+                content['annotations'].append(
+                    _annotation(number, index, shape, number_of(shape, classes))
+                )
     return content
 
 
-def _annotation(number: int, image_id: int, shape) -> dict:
+def _annotation(number: int, image_id: int, shape: Shape, category: int) -> dict:
     ys, xs = np.nonzero(shape.mask)
     left, top = int(xs.min()), int(ys.min())
     return dict(
         id=number,
         image_id=image_id,
-        category_id=1 + shape.class_id,
+        category_id=category,
         bbox=[left, top, int(xs.max()) + 1 - left, int(ys.max()) + 1 - top],
         area=int(shape.mask.sum()),
         iscrowd=0,
@@ -102,7 +110,7 @@ def write_dense_layouts(
         seed: Seed of the pictures, from 0.
         num_shapes: Smallest and largest number of shapes in a picture.
         progress: Called as `progress(done, total)` after every picture.
-        **style: `size_range`, `max_rotation`, `textures` of `draw_scene`.
+        **style: `size_range`, `max_rotation`, `textures`, `classes` of `draw_scene`.
 
     Raises:
         ValueError: If shapes do not fit, or `root` holds another data set or other files.
@@ -114,29 +122,32 @@ def write_dense_layouts(
         **{key: list(v) if isinstance(v, tuple) else v for key, v in style.items()},
     )  # fmt: skip
 
+    classes = style.get('classes', CLASSES)
+
     def write() -> None:
         done = 0
         for split, count in (('train', num_train), ('val', num_val)):
             scenes = []
             for index in range(count):
                 scene = split_scene(seed, split, index, size, num_shapes, **style)
-                _write_scene(root, split, index, scene)
+                _write_scene(root, split, index, scene, classes)
                 scenes.append((index, scene))
                 done += 1
                 if progress is not None:
                     progress(done, num_train + num_val)
             file = root / 'coco/annotations' / f'instances_{SPLITS[split][1]}.json'
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(coco_annotations(scenes)))
+            file.write_text(json.dumps(coco_annotations(scenes, classes)))
+        (root / 'ade/classes.txt').write_text('\n'.join(['background', *classes]) + '\n')
 
     write_once(root, parameters, write)
 
 
-def _write_scene(root: Path, split: str, index: int, scene: Scene) -> None:
+def _write_scene(root: Path, split: str, index: int, scene: Scene, classes: Sequence[str]) -> None:
     ade, coco = SPLITS[split]
     pictures = {
         root / 'ade/images' / ade: scene.image,
-        root / 'ade/annotations' / ade: label_map(scene),
+        root / 'ade/annotations' / ade: label_map(scene, classes),
         root / 'coco' / coco: scene.image,
     }
     for folder, pixels in pictures.items():

@@ -4,7 +4,7 @@ root/train/<class>/<index>.png      root/val/<class>/<index>.png      root/datas
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -96,32 +96,3 @@ def write_imagenet_layout(
                 progress(done, len(pictures))
 
     write_once(root, parameters, write)
-
-
-def labelled_subset(root: str | os.PathLike, num_per_class: int) -> list[tuple[str, int]]:
-    """The first `num_per_class` training pictures of every class, by file name.
-
-    Returns:
-        (path relative to `root/train`, label) pairs, class by class.
-
-    Raises:
-        ValueError: a class has fewer pictures.
-    """
-    samples = []
-    for label, name in enumerate(CLASSES):
-        folder = Path(root) / 'train' / name
-        files = sorted(path.name for path in folder.glob('*.png'))[:num_per_class]
-        if len(files) < num_per_class:
-            raise ValueError(
-                f'{folder} has {len(files)} pictures where {num_per_class} are asked for; '
-                'ask for fewer or write a larger data set'
-            )
-        samples += [(f'{name}/{file}', label) for file in files]
-    return samples
-
-
-def write_annotation(path: str | os.PathLike, samples: Iterable[tuple[str, int]]) -> None:
-    """Write `<path> <label>` lines, the form of mmpretrain's `ann_file`."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(''.join(f'{file} {label}\n' for file, label in samples))

@@ -120,5 +120,8 @@ def gib(count: int) -> str:
 
 
 def duration(hours: float) -> str:
-    """Hours, and days where there are many."""
+    """Hours, and days where there are many; minutes and seconds where there are few."""
+    if hours < 1:
+        minutes = hours * 60
+        return f'{rate(minutes)} minutes' if minutes >= 1 else f'{minutes * 60:.0f} seconds'
     return f'{rate(hours)} hours' + (f' ({hours / 24:.1f} days)' if hours >= 48 else '')

@@ -97,7 +97,16 @@ def test_classes_can_be_chosen_and_style_reaches_the_pictures(tmp_path):
     write_dense_layouts(tmp_path / 'a', 8, 1, size=SIZE, seed=0, num_shapes=(1, 1), **chosen)
     content = json.loads((tmp_path / 'a/coco/annotations/instances_train2017.json').read_text())
     ids = {annotation['category_id'] for annotation in content['annotations']}
-    assert ids == {1 + CLASSES.index('disc'), 1 + CLASSES.index('bar')}
+    assert ids == {1, 2}
+    assert [one['name'] for one in content['categories']] == ['disc', 'bar']
+    assert (tmp_path / 'a/ade/classes.txt').read_text().split() == ['background', 'disc', 'bar']
+    for annotation in content['annotations']:
+        labels = Image.open(
+            tmp_path / f'a/ade/annotations/training/{annotation["image_id"]:06d}.png'
+        )
+        drawn = split_scene(0, 'train', annotation['image_id'], SIZE, (1, 1), **chosen).shapes[0]
+        number = 1 + chosen['classes'].index(CLASSES[drawn.class_id])
+        assert annotation['category_id'] == number == np.asarray(labels).max()
     areas = [annotation['area'] for annotation in content['annotations']]
     assert np.mean(areas) == pytest.approx(np.pi / 4 * (SIZE / 2) ** 2, rel=0.1)
 

@@ -402,19 +402,3 @@ def test_bad_data_set_arguments_leave_no_folder(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
         layout.write_imagenet_layout(root, *arguments)
     assert not root.exists()
-
-
-def test_labelled_subset_and_annotation(tmp_path):
-    layout.write_imagenet_layout(tmp_path / 'data', 24, 8, 20, 0)
-    samples = layout.labelled_subset(tmp_path / 'data', 2)
-    assert samples == [
-        (f'{name}/{index:06d}.png', label)
-        for label, name in enumerate(CLASSES)
-        for index in (label, label + NUM_CLASSES)
-    ]
-    path = tmp_path / 'meta' / 'subset.txt'
-    layout.write_annotation(path, samples[:3])
-    assert path.read_text() == 'bar/000000.png 0\nbar/000008.png 0\ncrescent/000001.png 1\n'
-    assert (tmp_path / 'data' / 'train' / samples[0][0]).is_file()
-    with pytest.raises(ValueError, match='has 3 pictures where 4 are asked for'):
-        layout.labelled_subset(tmp_path / 'data', 4)
