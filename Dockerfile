@@ -2,7 +2,7 @@
 #
 #   docker build -t bootmae-mm .                                              for CPUs
 #   docker build -t bootmae-mm --build-arg PRETRAIN_ONLY=1 .                  in two minutes
-#   docker build -t bootmae-mm --build-arg BASE=nvidia/cuda:12.8.1-devel-ubuntu24.04 \
+#   docker build -t bootmae-mm --build-arg BASE=nvidia/cuda:13.0.1-devel-ubuntu24.04 \
 #       --build-arg TORCH_INDEX= --build-arg FORCE_CUDA=1 .                   for GPUs
 #   docker run --rm --gpus all --shm-size 8g -v "$PWD:/data" bootmae-mm \
 #       pretrain /data/pictures --out /data/runs/mine

@@ -2,6 +2,8 @@
 PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 TORCH_INDEX ?=
 MMCV_LINKS ?=
+CONSTRAINTS ?=
+export CONSTRAINTS
 PRETRAIN_ONLY ?=
 BENCH ?=
 
@@ -11,7 +13,7 @@ PYTEST := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV_PYTHON) -m pytest -n aut
 .PHONY: help setup env demo demo-full bench test test-long docs lint format clean clean-env
 
 help:
-	@echo 'make setup      create .venv (options: PYTHON=python3.12, TORCH_INDEX=<index of CPU wheels>,'
+	@echo 'make setup      create .venv (options: PYTHON=python3.13, TORCH_INDEX=<index of CPU wheels>,'
 	@echo '                MMCV_LINKS=<page of wheels>, PRETRAIN_ONLY=1)'
 	@echo 'make demo       pretrain a small BootMAE and see what it is worth with labels; make demo-full'
 	@echo '                adds detection, and two more seeds'
@@ -23,13 +25,13 @@ help:
 
 setup: env
 	@echo 'The environment .venv is ready. Go on with'
-	@echo '  make demo    see it work, in some twenty minutes'
+	@echo '  make demo    see it work, in some five minutes'
 	@echo '  make test    run the tests'
 	@echo '  tools/dist_train.sh configs/pretrain/bootmae_vitb_800e.py 8    pretrain on 8 GPUs'
 
 env:
 	@command -v $(PYTHON) >/dev/null || { echo \
-		'Set-up failed: there is no $(PYTHON) here: name a Python 3.10 to 3.12 with PYTHON=<path>.' >&2; exit 1; }
+		'Set-up failed: there is no $(PYTHON) here: name a Python 3.10 to 3.13 with PYTHON=<path>.' >&2; exit 1; }
 	@$(PYTHON) tools/setup_env.py --torch-index '$(TORCH_INDEX)' --mmcv-links '$(MMCV_LINKS)' \
 		--pretrain-only '$(PRETRAIN_ONLY)'
 

@@ -20,7 +20,7 @@ import zipfile
 from pathlib import Path
 
 # Every path is relative to the checkout, where main() goes first.
-CONSTRAINTS = Path('requirements', 'constraints.txt')
+CONSTRAINTS = Path(os.environ.get('CONSTRAINTS') or 'requirements/constraints.txt')
 VENV = Path('.venv')
 PYTHON = VENV / 'bin' / 'python'
 STAMP = VENV / 'bootmae-setup.json'
@@ -69,8 +69,8 @@ def main():
 def check_python(version):
     """Fail if the packages do not support this Python (major, minor), or `.venv` has another."""
     name = '{}.{}'.format(*version)
-    if not (3, 10) <= version <= (3, 12):
-        fail(f'Python 3.10 to 3.12 is needed and this is {name}: name one with PYTHON=python3.11.')
+    if not (3, 10) <= version <= (3, 13):
+        fail(f'Python 3.10 to 3.13 is needed and this is {name}: name one with PYTHON=python3.11.')
     found = [path.name for path in VENV.glob('lib/python*')]
     if found not in ([], [f'python{name}']) and not UNFINISHED.exists():
         fail(f".venv has {found[0]}, PYTHON is {name}: run 'make clean-env' first.")
@@ -94,7 +94,7 @@ def read_stamp():
 
 def fingerprint():
     """Hash of what decides the environment's content, and of the place it was made for."""
-    digest = hashlib.sha256(str(Path.cwd()).encode())
+    digest = hashlib.sha256(f'{Path.cwd()} {CONSTRAINTS}'.encode())
     for path in [*sorted(CONSTRAINTS.parent.glob('*.txt')), Path('pyproject.toml')]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

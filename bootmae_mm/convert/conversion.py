@@ -11,7 +11,7 @@ from .files import save_state, written_whole
 from .formats import TOLERANCE, check_suffix
 from .layout import encoder_part, to_ours, to_release
 from .models import Outputs, our_outputs, release_outputs
-from .weights import Arch, Weights, encoder_of_run, identify, infer_arch
+from .weights import Arch, Weights, identify, infer_arch, model_of_run
 
 
 class Report(NamedTuple):
@@ -59,7 +59,10 @@ def convert(
             f'{to!r} already; choose another one.'
         )
     ours = to_ours(weights)
-    arch = infer_arch(encoder_part(ours.state), encoder_of_run(source), num_heads)
+    model = model_of_run(source)
+    arch = infer_arch(encoder_part(ours.state), model.get('backbone', {}), num_heads)
+    if to == 'release':
+        _require_heads_of_the_encoder(model, arch, source)
     meta = _meta(source, weights, arch)
     with written_whole(target, force) as path:
         differences = {}
@@ -73,6 +76,19 @@ def convert(
             differences |= _differences(*export(ours, arch, path, meta))
         _check(differences)
     return Report(weights.layout, weights.kind, arch, differences, _num_left_out(ours, to))
+
+
+def _require_heads_of_the_encoder(model: dict, arch: Arch, source: str | Path) -> None:
+    """Raise ``ValueError`` if a decoder has another number of heads, which the release's have
+    not."""
+    for name in ('regressor', 'predictor'):
+        heads = (model.get(name) or {}).get('num_heads', arch.num_heads)
+        if heads != arch.num_heads:
+            raise ValueError(
+                f"Expected decoders with the encoder's {arch.num_heads} heads, as the release's "
+                f'have, found a {name} with {heads} in {str(source)!r}; convert the encoder alone: '
+                '--to safetensors.'
+            )
 
 
 def _to_release(ours: Weights, arch: Arch, path: Path, meta: dict) -> tuple[Outputs, Outputs]:

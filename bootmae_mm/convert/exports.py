@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.torch_version import TorchVersion
 
 from .. import checkpoint
 from ..checkpoint import State
@@ -27,6 +28,7 @@ TIMM_NAMES = {
 }
 
 ONNX_BATCHES = 1, 3
+ONNX_FROM = TorchVersion('2.8')  # exports any batch size
 
 
 def to_timm(ours: Weights, arch: Arch, path: Path, meta: dict) -> tuple[Outputs, Outputs]:
@@ -94,6 +96,11 @@ def to_safetensors(ours: Weights, arch: Arch, path: Path, meta: dict) -> tuple[O
 def to_onnx(ours: Weights, arch: Arch, path: Path, meta: dict) -> tuple[Outputs, Outputs]:
     """An ONNX file of any batch size: ``images`` to ``tokens`` or ``scores``, run by onnxruntime at
     two of them."""
+    if torch.__version__ < ONNX_FROM:
+        raise ValueError(
+            f'Expected PyTorch {ONNX_FROM} or newer to write ONNX, found {torch.__version__}; '
+            'install a newer one.'
+        )
     onnx, runtime = needed('onnx'), needed('onnxruntime')
     needed('onnxscript')
     expected = _run(_ours_model(ours, arch), ours, arch, ONNX_BATCHES)

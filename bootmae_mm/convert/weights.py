@@ -86,15 +86,14 @@ def identify(state: State) -> Weights:
     return Weights('release' if release else 'ours', kind, state)
 
 
-def encoder_of_run(source: str | Path) -> dict:
-    """The encoder's config by the settings that a run keeps in its checkpoints; empty if the file
+def model_of_run(source: str | Path) -> dict:
+    """The model's config by the settings that a run keeps in its checkpoints; empty if the file
     has none (that :func:`bootmae_mm.checkpoint.read_state_dict` has read without an error)."""
     try:
         meta = read_meta(source)
     except ValueError:  # weights alone
         return {}
-    model = json.loads(meta.get('training', '{}')).get('model', {})
-    return model.get('backbone', {})
+    return json.loads(meta.get('training', '{}')).get('model', {})
 
 
 def infer_arch(encoder: State, settings: Mapping, num_heads: int | None = None) -> Arch:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from .line_chart import legend_html, line_chart_svg
 
+SMALLEST = 120  # pixels of a picture in a grid on a narrow screen
 _STYLE = """
 :root { color-scheme: light dark; --text: #1d2127; --page: #ffffff; --faint: #626a75;
   --line: #d9dde3; --panel: #f4f5f7; --alarm: #b3261e; }
@@ -228,7 +229,7 @@ class Report:
                 alt = escape(f'row {number}: {label}')
                 cells.append(f'<img src="{png_data_uri(image)}" alt="{alt}">')
         width = max(image.shape[1] for row in rows for image in row)
-        columns = f'repeat({num_columns}, minmax({width}px, {width * scale}px))'
+        columns = f'repeat({num_columns}, minmax({min(width, SMALLEST)}px, {width * scale}px))'
         grid = f'<div class="pictures" style="grid-template-columns: {columns}">'
         content = '\n'.join([grid, *cells, '</div>'])
         self._parts.append(_figure(f'<div class="scroll">{content}</div>', caption))

@@ -9,6 +9,7 @@ from safetensors import safe_open
 from bootmae_mm import checkpoint
 from bootmae_mm.convert import reference
 from bootmae_mm.convert.conversion import convert
+from bootmae_mm.convert.exports import ONNX_FROM
 from bootmae_mm.encoder.loading import load_encoder
 from bootmae_mm.engine.resume.changes import snapshot
 from bootmae_mm.studies.parity import Golden
@@ -284,6 +285,8 @@ class TestOnnx:
     def library(self):
         self.runtime = pytest.importorskip('onnxruntime')
         pytest.importorskip('onnxscript')
+        if torch.__version__ < ONNX_FROM:
+            pytest.skip(f'PyTorch {torch.__version__} does not export any batch size')
 
     def run(self, path, images) -> torch.Tensor:
         session = self.runtime.InferenceSession(path)

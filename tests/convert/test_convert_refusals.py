@@ -1,14 +1,17 @@
 """Conversions that must not be written, and the command line."""
 
+import json
 import sys
 
 import pytest
 import torch
+from torch.torch_version import TorchVersion
 
 from bootmae_mm import checkpoint
 from bootmae_mm.convert import exports
 from bootmae_mm.convert.conversion import convert
 from tests.helpers.conversion_data import Command, golden_file, pretraining_file, save
+from tests.helpers.data_cases import assert_one_sentence
 from tools import convert as tool
 
 
@@ -85,6 +88,27 @@ class TestRefusals:
     def test_unknown_heads(self, num_heads, sentence, pretrained, tmp_path):
         with pytest.raises(ValueError, match=sentence):
             convert(pretrained, tmp_path / 'x.pth', 'release', num_heads=num_heads)
+
+    def test_an_old_pytorch_exports_no_onnx(self, pretrained, tmp_path, monkeypatch):
+        monkeypatch.setattr(torch, '__version__', TorchVersion('2.7.1+cpu'))
+        with pytest.raises(ValueError) as caught:
+            convert(pretrained, tmp_path / 'x.onnx', 'onnx', num_heads=3)
+        assert_one_sentence(caught.value, 'Expected PyTorch 2.8 or newer .*, found 2.7.1')
+
+    @pytest.mark.parametrize('name', ['regressor', 'predictor'])
+    def test_decoders_with_other_heads_than_the_encoder(self, name, pretrained, tmp_path):
+        """Of a run, which knows them; the release's have the encoder's."""
+        state = checkpoint.read_state_dict(pretrained)
+        for heads in (3, 4):
+            model = dict(backbone=dict(arch=dict(num_heads=3)))
+            model[name] = dict(num_heads=heads)
+            meta = dict(training=json.dumps(dict(model=model)))
+            torch.save(dict(state_dict=state, meta=meta), tmp_path / f'run{heads}.pth')
+        convert(tmp_path / 'run3.pth', tmp_path / 'x.pth', 'release', num_heads=3)
+        with pytest.raises(ValueError) as caught:
+            convert(tmp_path / 'run4.pth', tmp_path / 'y.pth', 'release', num_heads=3)
+        assert_one_sentence(caught.value, f"encoder's 3 heads, .* found a {name} with 4 in")
+        convert(tmp_path / 'run4.pth', tmp_path / 'y.safetensors', 'safetensors', num_heads=3)
 
     @pytest.mark.parametrize(
         'to, name', [('onnx', 'x.pth'), ('transformers', 'x.pth'), ('safetensors', 'x.bin')]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from tests.helpers.paths import ROOT
 
@@ -151,12 +152,12 @@ def test_python_that_make_takes(
 # ---- what is there already ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(('version', 'accepted'), [(9, False), (10, True), (12, True), (13, False)])
+@pytest.mark.parametrize(('version', 'accepted'), [(9, False), (10, True), (13, True), (14, False)])
 def test_python_versions(setup_env, version: int, accepted: bool) -> None:
     if accepted:
         setup_env.check_python((3, version))
     else:
-        with pytest.raises(SystemExit, match=rf'3\.10 to 3\.12 .* is 3\.{version}:'):
+        with pytest.raises(SystemExit, match=rf'3\.10 to 3\.13 .* is 3\.{version}:'):
             setup_env.check_python((3, version))
 
 
@@ -434,6 +435,25 @@ def test_every_direct_requirement_is_pinned() -> None:
     for requirement in wanted:
         if requirement.name != 'bootmae-mm':
             assert requirement.specifier.contains(pins[requirement.name].version), requirement
+
+
+def test_the_lowest_versions_are_those_that_the_project_admits() -> None:
+    """Of its own requirements but NumPy, of which the packages around it want a newer one."""
+    lowest = read_requirements(ROOT / 'requirements' / 'lowest.txt')
+    pins = {pin.name: next(iter(pin.specifier)).version for pin in lowest}
+    own = [r for r in project_requirements() if not r.marker or 'convert' in str(r.marker)]
+    assert len(own) > 8
+    for requirement in own:
+        assert requirement.specifier.contains(pins[requirement.name]), requirement
+        bounds = {s.version for s in requirement.specifier if s.operator == '>='}
+        if requirement.name != 'numpy':
+            assert Version(pins[requirement.name]) == Version(*bounds), requirement
+
+
+def test_other_constraints_make_another_environment(setup_env, monkeypatch) -> None:
+    before = setup_env.fingerprint()
+    monkeypatch.setattr(setup_env, 'CONSTRAINTS', Path('requirements/lowest.txt'))
+    assert setup_env.fingerprint() != before
 
 
 def test_no_requirement_file_names_an_address() -> None:
