@@ -110,9 +110,9 @@ def passed_on(process: subprocess.Popen) -> Iterator[None]:
 
 
 def scores(work_dir: Path) -> dict[str, float]:
-    """Of the last validation of the newest start, by mmengine's names."""
-    logged = sorted(work_dir.glob('*/vis_data/scalars.json'))
-    rows = read_scalars(logged[-1]).rows if logged else ()
-    validated = [row.values for row in rows if row.kind == 'val']
-    last = validated[-1] if validated else {}
-    return {name: value for name, value in last.items() if name not in TIMES}
+    """Of the last validation, by mmengine's names; a start that had nothing left to do has none."""
+    for logged in sorted(work_dir.glob('*/vis_data/scalars.json'), reverse=True):
+        validated = [row.values for row in read_scalars(logged).rows if row.kind == 'val']
+        if validated:
+            return {name: value for name, value in validated[-1].items() if name not in TIMES}
+    return {}

@@ -8,6 +8,7 @@ from bootmae_mm.commands.labelled.recipe import (
     DETECTION,
     FINE_TUNING,
     SEGMENTATION,
+    LabelledRecipe,
     labelled_recipe,
 )
 from bootmae_mm.commands.machine import Machine
@@ -95,6 +96,19 @@ def test_few_pictures_get_a_smaller_batch_and_then_more_epochs():
     assert narrow == pytest.approx(8 * wide)
     wide, narrow = (labelled_recipe(FINE_TUNING, 120, None, width).rate for width in (768, 96))
     assert narrow == wide
+
+
+@pytest.mark.parametrize(
+    'epochs, pictures, val, between',
+    [
+        (100, 50_000, 10_000, 5.0),  # as often as is wished, 20 times
+        (8, 800, 400, 8 / 3),  # 3 × 400 are less than a fifth of 6,400 pictures, 4 × 400 are not
+        (2, 10, 1000, 2.0),  # once at least
+    ],
+)
+def test_validation_takes_a_fifth_of_the_pictures_at_most(epochs, pictures, val, between):
+    found = LabelledRecipe(pictures, epochs, 16, 1e-3)
+    assert found.epochs_between(20, val) == pytest.approx(between)
 
 
 def test_processes_share_the_batch_a_power_of_two():

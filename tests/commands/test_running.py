@@ -237,6 +237,9 @@ def test_the_scores_are_those_of_the_last_validation(tmp_path):
         text = '\n'.join(map(json.dumps, rows))
         (tmp_path / start / 'vis_data/scalars.json').write_text(text)
     assert training.scores(tmp_path) == {'accuracy/top1': 4}
+    (tmp_path / '20260103_000000/vis_data').mkdir(parents=True)  # it was over already
+    (tmp_path / '20260103_000000/vis_data/scalars.json').touch()
+    assert training.scores(tmp_path) == {'accuracy/top1': 4}
 
 
 def test_a_missing_toolbox_is_named(monkeypatch):

@@ -84,14 +84,15 @@ def command(*words: object) -> list[str]:
 
 
 def pretrain(data: Path, work_dir: Path, say: Say) -> None:
-    """Pretrain on the pictures, on all cores.
+    """Pretrain on the pictures, with all that the machine has; the encoder is as small on a GPU.
 
     Raises:
         RuntimeError: If the command fails.
     """
     out = work_dir / 'pretrain'
     words = command(
-        'pretrain', data / 'shapes/train', '--epochs', PRETRAINING_EPOCHS, '--out', out
+        'pretrain', data / 'shapes/train', '--arch', 'mini', '--epochs', PRETRAINING_EPOCHS,
+        '--out', out,
     )  # fmt: skip
     say(f'$ {typed(words)}')
     process = subprocess.Popen(

@@ -160,6 +160,15 @@ def test_jobs_have_a_core_each_and_their_scores_are_read(monkeypatch, tmp_path):
         assert printed.split() == ['1', '1']
 
 
+def test_pretraining_is_shown_and_its_failure_told(monkeypatch, tmp_path):
+    code = 'print("a line"); raise SystemExit(2)'
+    monkeypatch.setattr(stages, 'command', lambda *words: [sys.executable, '-c', code, *words[:1]])
+    said = []
+    with pytest.raises(RuntimeError, match='ended with status 2'):
+        stages.pretrain(tmp_path, tmp_path, said.append)
+    assert said[0].endswith(' pretrain') and said[1:] == ['  a line']
+
+
 def test_a_job_that_fails_says_where_to_look(monkeypatch, tmp_path):
     failing = 'raise SystemExit(3)'
     monkeypatch.setattr(
