@@ -84,7 +84,7 @@ def test_an_error_that_was_raised_anew_is_ours(config, capsys):
 def test_an_option_that_is_no_setting(text, capsys):
     parser = ArgumentParser()
     command_line.add_config_arguments(parser)
-    path = str(ROOT / 'configs/photos/photos_pretrain.py')
+    path = str(ROOT / 'configs/demo/pretrain.py')
     with pytest.raises(SystemExit):
         parser.parse_args([path, '--cfg-options', 'b=1', text])
     said = capsys.readouterr().err

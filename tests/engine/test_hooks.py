@@ -66,7 +66,7 @@ def test_the_command_line_overrides_by_name_or_number(text, options, tmp_path):
 @pytest.mark.parametrize(
     'base',
     [
-        *('pretrain/bootmae_vitl_800e', 'pretrain/mae/mae_vitb_800e', 'photos/photos_segment'),
+        *('pretrain/bootmae_vitl_800e', 'pretrain/mae/mae_vitb_800e', 'demo/segment'),
         *('finetune/bootmae_vitb_finetune_100e', 'linear/bootmae_vitb_linear_90e'),
         *('seg/upernet_bootmae_vitb_160k', 'det/mask_rcnn_bootmae_vitb_1x_checkpointed'),
     ],

@@ -217,7 +217,7 @@ def labelled(name: str, dataset: str, loader: str, **settings) -> str:
     [
         ('finetune/bootmae_vitb_finetune_100e', 'ImageNet', 'LoadImageFromFile'),
         ('linear/bootmae_vitb_linear_90e', 'ImageNet', 'LoadImageFromFile'),
-        ('photos/photos_finetune', 'CustomDataset', 'LoadAnyImage'),
+        ('demo/finetune', 'CustomDataset', 'LoadAnyImage'),
     ],
 )
 def test_a_run_from_before_imagefolders_goes_on(name, dataset, loader):

@@ -13,9 +13,8 @@ from bootmae_mm.preflight.config.signatures import keywords_of
 from tests.helpers.data_cases import assert_one_sentence
 from tests.helpers.paths import CONFIGS, ROOT
 
-PRETRAIN, LINEAR = 'configs/pretrain/bootmae_vitb_800e.py', 'configs/photos/photos_linear.py'
-FINETUNE = 'configs/photos/photos_finetune.py'
-SEG, DET = 'configs/photos/photos_segment.py', 'configs/photos/photos_detect.py'
+PRETRAIN, LINEAR = 'configs/pretrain/bootmae_vitb_800e.py', 'configs/demo/finetune.py'
+SEG, DET = 'configs/demo/segment.py', 'configs/demo/detect.py'
 
 
 @pytest.mark.parametrize('path', CONFIGS)
@@ -102,9 +101,7 @@ FAULTS = {
     ),
     'the evaluator': (SEG, {'val_evaluator.iou_metric': ['mIoU']}, "found 'iou_metric'"),
     'the loop': (PRETRAIN, {'train_cfg.max_epoch': 3}, "found 'max_epoch'"),
-    'the initialiser': (
-        FINETUNE, {'model.head.init_cfg': dict(type='Normal', sdt=1)}, "write 'std'",
-    ),
+    'the initialiser': (LINEAR, {'model.head.init_cfg': dict(type='Normal', sdt=1)}, "write 'std'"),
     'nothing near': (
         PRETRAIN, {'model.pixel_head.colour': 1}, "found 'colour'; choose one of norm",
     ),
@@ -171,7 +168,7 @@ def test_several_faults_are_all_told():
 
 SOUND = {
     'a variable': {'my_learning_rate': 1e-3, 'train_pipeline_2': []},
-    'a variable that a section is made of': {'train_loader': dict(batch_size=250)},
+    'a variable that a section is made of': {'train_loader': dict(batch_size=50)},
     'a priority': {'custom_hooks': [dict(type='GradNormHook', priority='LOW')]},
     'an evaluator around metrics': {
         'val_evaluator': dict(_delete_=True, type='Evaluator', metrics=[dict(type='Accuracy')])

@@ -8,7 +8,7 @@ from bootmae_mm.command_line import load_config, read_config
 from tests.helpers.data_cases import assert_one_sentence
 from tests.helpers.paths import ROOT
 
-PRETRAIN, DETECT = 'photos/photos_pretrain', 'photos/photos_detect'
+PRETRAIN, DETECT = 'demo/pretrain', 'demo/detect'
 RCNN = 'det/mask_rcnn_bootmae_vitb_1x'
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -50,7 +50,7 @@ def test_a_variable_on_the_command_line_is_refused(name, key, value, meant):
     assert str(caught.value).endswith(f'; write --cfg-options {meant}.')
 
 
-@pytest.mark.parametrize('key', ['foo', 'x.y'])
+@pytest.mark.parametrize('key', ['foo', 'warmup_epochs', 'x.y'])
 def test_without_a_setting_of_that_name_there_is_advice(key):
     with pytest.raises(ValueError, match='give the whole key, as in train_dataloader'):
         load(PRETRAIN, {key: '1'})
@@ -107,7 +107,7 @@ def test_variables_that_are_used_or_change_nothing_pass(tmp_path):
     path.write_text(
         f"_base_ = '{ROOT}/configs/{PRETRAIN}.py'\n"
         'max_epochs = 50\ntrain_cfg = dict(max_epochs=max_epochs)\n'
-        'total_batch_size = 32\nmine = 3\n'
+        'total_batch_size = 128\nmine = 3\n'
     )
     cfg = read_config(str(path))
     assert (cfg.train_cfg.max_epochs, cfg.mine) == (50, 3)

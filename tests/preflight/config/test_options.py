@@ -9,7 +9,7 @@ from bootmae_mm.preflight.config.options import merge_options
 from bootmae_mm.preflight.config.typed import as_option
 from tests.helpers.paths import ROOT
 
-PRETRAIN, FINETUNE = 'photos/photos_pretrain', 'finetune/bootmae_vitb_finetune_100e'
+PRETRAIN, FINETUNE = 'demo/pretrain', 'finetune/bootmae_vitb_finetune_100e'
 DATA_ROOT = 'train_dataloader.dataset.data_root'
 CHECKPOINT = 'model.backbone.init_cfg.checkpoint'
 MILESTONES = 'custom_hooks.teacher.milestones'
@@ -35,7 +35,7 @@ ODD_NAMES = [
 def configs() -> dict[str, Config]:
     return {
         name: Config.fromfile(ROOT / f'configs/{name}.py')
-        for name in (PRETRAIN, FINETUNE, 'photos/photos_detect')
+        for name in (PRETRAIN, FINETUNE, 'demo/detect')
     }
 
 
@@ -55,11 +55,8 @@ def value_of(cfg: Config, key: str, **options) -> object:
         (PRETRAIN, DATA_ROOT),  # a text in the config, text or a list by its class
         (FINETUNE, CHECKPOINT),  # text by its class
         (PRETRAIN, 'load_from'),  # None in the config, text in mmengine
-        (
-            'photos/photos_detect',
-            'train_dataloader.dataset.data_prefix.img',
-        ),  # text in the config alone
-        ('photos/photos_detect', 'val_evaluator.ann_file'),
+        ('demo/detect', 'train_dataloader.dataset.data_prefix.img'),  # text in the config alone
+        ('demo/detect', 'val_evaluator.ann_file'),
     ],
 )
 def test_text_stays_as_it_was_typed(name, key, text, configs, tmp_path, monkeypatch):
@@ -90,8 +87,8 @@ def test_text_stays_as_it_was_typed(name, key, text, configs, tmp_path, monkeypa
         (PRETRAIN, 'custom_hooks.0.total_batch_size', '4', 4),
         (PRETRAIN, 'custom_hooks.health.priority', '10', 10),
         (PRETRAIN, 'custom_hooks.health.priority', 'LOW', 'LOW'),
-        ('photos/photos_detect', CLASSES, '[polar bear, 1]', ['polar bear', '1']),
-        ('photos/photos_detect', CLASSES, '["a, b", c]', ['a, b', 'c']),
+        ('demo/detect', CLASSES, '[polar bear, 1]', ['polar bear', '1']),
+        ('demo/detect', CLASSES, '["a, b", c]', ['a, b', 'c']),
     ],
 )  # fmt: skip
 def test_other_values_are_read(name, key, text, value, configs):
@@ -101,7 +98,7 @@ def test_other_values_are_read(name, key, text, value, configs):
 
 def test_a_type_among_the_options_says_what_is_text(configs):
     options = {CHECKPOINT: '2023', 'model.backbone.init_cfg.type': 'PretrainedEncoder'}
-    cfg = configs['photos/photos_detect'].copy()
+    cfg = configs['demo/detect'].copy()
     cfg.model.backbone.init_cfg = {}
     assert value_of(cfg, CHECKPOINT, **{CHECKPOINT: '2023'}) == 2023
     assert value_of(cfg, CHECKPOINT, **options) == '2023'

@@ -42,7 +42,7 @@ def test_the_tool_reads_a_config(tmp_path, capsys):
     root, config = write_coco(tmp_path / 'data'), tmp_path / 'mine.py'
     classes = ('person', 'ox')
     config.write_text(
-        f"_base_ = ['{ROOT}/configs/photos/photos_detect.py']\n"
+        f"_base_ = ['{ROOT}/configs/demo/detect.py']\n"
         f'dataset = dict(data_root={str(root)!r}, metainfo=dict(classes={classes}))\n'
         'train_dataloader = val_dataloader = dict(dataset=dataset)\n'
     )
