@@ -51,7 +51,7 @@ def find_encoder(source: str | Path) -> Encoder:
             f'Expected the logs of a run beside {str(checkpoint)!r}, which say what its encoder '
             f'is, found none ({LOGGED}); name the folder that training wrote.'
         )
-    model = Config.fromfile(configs[-1]).model
+    model = Config.fromfile(configs[-1], import_custom_modules=False).model
     backbone = {name: model.backbone[name] for name in ('arch', 'img_size', 'patch_size')}
     inputs = model.data_preprocessor
     return Encoder(checkpoint, backbone, list(inputs.mean), list(inputs.std))

@@ -52,7 +52,8 @@ def prepare(wish: Wish, begin: Begin, say: Say) -> int:
         say(f'config     {config} is there and taken as it stands')
     else:
         begin(wish, machine, say)
-    processes = machine.processes(Config.fromfile(config).total_batch_size)
+    total = Config.fromfile(config, import_custom_modules=False).total_batch_size
+    processes = machine.processes(total)
     tools.diagnose(config, processes, say)
     return processes
 

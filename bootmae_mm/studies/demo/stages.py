@@ -38,7 +38,7 @@ class Task(NamedTuple):
 
 TASKS = {
     'classification': Task('finetune', 'shapes_labelled', 8, {'top-1': ('accuracy/top1', 1)}),
-    'segmentation': Task('segment', 'shapes_dense/ade', 6, {'mIoU': ('mIoU', 1)}),
+    'segmentation': Task('segment', 'shapes_dense/ade', 5, {'mIoU': ('mIoU', 1)}),
     'detection': Task(
         'detect',
         'shapes_dense/coco',
